@@ -1,0 +1,122 @@
+"""One visitor's decision, frozen: what was answered, what it allows now, and what has to be asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from consentgate.notices import warn_once
+from consentgate.policy import MOST_CATEGORIES, Category, ConsentPolicy
+
+__all__ = ["Answer", "Consent"]
+
+_SECONDS_A_DAY = 24 * 60 * 60
+_CLOCK_SKEW = 300  # seconds a decision may lie in the future: several servers' clocks differ a little
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Keep one category's answer.
+
+    Args:
+        granted: whether the visitor agreed.
+        version: the version of the purpose that was shown.
+        decided_at: when, in seconds since 1970 (UTC).
+        wording: hash of the texts that were shown; empty when it is not known.
+    """
+
+    granted: bool
+    version: int
+    decided_at: int
+    wording: str = ""
+
+    def expires_at(self, policy: ConsentPolicy) -> int:
+        """Say when this answer lapses, in seconds since 1970; it is never renewed silently."""
+        days = policy.acceptance_days if self.granted else policy.refusal_days
+        return self.decided_at + days * _SECONDS_A_DAY
+
+    def counts_for(self, category: Category, policy: ConsentPolicy, now: float) -> bool:
+        """Tell whether it still answers what is asked today."""
+        if self.version != category.version or self.decided_at > now + _CLOCK_SKEW:
+            return False
+        return now < self.expires_at(policy)
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """Hold what one visitor agreed to.
+
+    Args:
+        granted: ids of every category that is on now, essential ones included.
+        undecided: ids of the categories that need consent and have no valid answer, in the policy's order.
+        answers: the valid answers by category id; also those to categories that only another site of the same
+            cookie asks about, so that a choice made here loses none made there.
+        known: ids of all categories of the policy.
+        signalled: whether the browser's privacy signal stands in for the answers that are missing.
+    """
+
+    granted: frozenset[str]
+    undecided: tuple[str, ...]
+    answers: Mapping[str, Answer] = field(default_factory=dict)
+    known: frozenset[str] = frozenset()
+    signalled: bool = False
+
+    @classmethod
+    def from_answers(
+        cls, policy: ConsentPolicy, answers: Mapping[str, Answer], now: float, *, signalled: bool = False
+    ) -> Consent:
+        """Work out what answers mean under a policy at a time (seconds since 1970).
+
+        Answers that lapsed, or that answer another version of the purpose, count as none. A browser's privacy signal
+        refuses whatever has no answer, so that nothing is asked; an explicit answer wins over it.
+        """
+        valid = {
+            category.id: answer
+            for category in policy.optional_categories
+            if (answer := answers.get(category.id)) and answer.counts_for(category, policy, now)
+        }
+        known = frozenset(category.id for category in policy.categories)
+        granted = {c.id for c in policy.categories if _is_on(c, valid.get(c.id), signalled=signalled)}
+        undecided = tuple(c.id for c in policy.categories if c.needs_consent and c.id not in valid and not signalled)
+        carried = _carried(policy, answers, known, now, room=MOST_CATEGORIES - len(valid))
+        return cls(frozenset(granted), undecided, {**valid, **carried}, known, signalled)
+
+    def allows(self, category: str) -> bool:
+        """Tell whether a category is on. An id the policy does not have is never on, and is logged once."""
+        if category in self.granted:
+            return True
+        if self.known and category not in self.known:
+            known = ", ".join(sorted(self.known))
+            warn_once(
+                ("allows", category),
+                "consent.allows(%r): the policy has no such category, only %s",
+                category,
+                known,
+            )
+        return False
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether nothing has to be asked."""
+        return not self.undecided
+
+    @property
+    def decided_at(self) -> int | None:
+        """When the latest decision was made, in seconds since 1970, or `None` before the first."""
+        return max((answer.decided_at for answer in self.answers.values()), default=None)
+
+
+def _carried(
+    policy: ConsentPolicy, answers: Mapping[str, Answer], known: frozenset[str], now: float, *, room: int
+) -> dict[str, Answer]:
+    others = {id_: answer for id_, answer in answers.items() if id_ not in known and answer.expires_at(policy) > now}
+    return dict(list(others.items())[: max(0, room)])
+
+
+def _is_on(category: Category, answer: Answer | None, *, signalled: bool) -> bool:
+    if category.is_essential:
+        return True
+    if answer is not None:
+        return answer.granted
+    # An exception holds until somebody objects (PECR Schedule A1, paragraphs 5 and 6); a signal is an objection.
+    return not signalled and not category.needs_consent
