@@ -1,0 +1,1 @@
+"""Measurements that are quoted in the documentation; each is a script run by name."""

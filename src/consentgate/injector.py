@@ -1,0 +1,416 @@
+"""Insert markup into an HTML byte stream: bytes in, bytes out, no I/O, holding back no more than an unfinished token.
+
+The beginning of the document is tokenized as browsers do (WHATWG HTML 13.2), up to the start of `<body>`; what follows
+passes by reference. The head's markup goes to the end of the head, so that it never pushes `<meta charset>` further
+down; the body's goes right after `<body>`, or where a browser would create that element by itself. In doubt the page
+is left alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+
+__all__ = ["Beginning", "Injector", "Markup"]
+
+_LONGEST_TOKEN = 65_536  # bytes of one tag; a page with a longer one is left alone, however it is cut
+_CHARSET_WINDOW = 1_024  # bytes in which browsers look for <meta charset> (HTML 13.2.3.2)
+_LOOK_AHEAD = 1_024  # bytes in which a page without <body> may turn out to be a frameset
+_LONGEST_MARK = 10  # bytes that may have to be seen together: "</noframes", "</noscript"
+
+_SPACE = re.compile(rb"[\t\n\f\r ]+")
+_COMMENT = re.compile(rb"<!--(?:-?>|.*?--!?>)", re.DOTALL)
+_COMMENT_END = re.compile(rb"--!?>")
+_DECLARATION = re.compile(rb"<(?:[!?]|/[^a-zA-Z>])[^>]*>|</>")
+_DOCTYPE = re.compile(rb"<!doctype\b", re.IGNORECASE)
+# Quotes count in attribute values only: <body class=it's> ends at its first ">" (HTML 13.2.5.32 to 38).
+_VALUE = rb"""[\t\n\f\r ]*+=[\t\n\f\r ]*+(?:"[^"]*+"|'[^']*+'|(?!["'])[^\t\n\f\r >]*+)"""
+_ATTRIBUTE = rb"=?+[^\t\n\f\r />=]*+(?:" + _VALUE + rb"|(?![\t\n\f\r ]*+=))"
+_TAG = re.compile(rb"<(/?)([a-zA-Z][^\t\n\f\r />]*+)((?:[\t\n\f\r /]++|(?!>)" + _ATTRIBUTE + rb")*+)>")
+_TAG_START = re.compile(rb"<(?:/?[a-zA-Z]|[!?/]|\Z)")
+_SCRIPT_MARK = re.compile(rb"<!--|-->|<(/?)script(?=[\t\n\f\r />])", re.IGNORECASE)
+_NAME_AND_VALUE = re.compile(
+    rb"""(?=[^\t\n\f\r />])(=?+[^\t\n\f\r />=]*+)"""
+    rb"""(?:[\t\n\f\r ]*+=[\t\n\f\r ]*+(?:"([^"]*+)"|'([^']*+)'|([^\t\n\f\r >]*+)))?"""
+)
+_LANGUAGE = re.compile(rb"[a-zA-Z0-9-]{1,35}")
+_AMP = frozenset(mark + kind for mark in (b"amp", b"\xe2\x9a\xa1") for kind in (b"", b"4ads", b"4email"))
+_CHARSET = re.compile(rb"charset", re.IGNORECASE)
+_CHARSET_TAG = re.compile(rb"<meta[\t\n\f\r /][^>]*charset", re.IGNORECASE)
+_MARKED_TWICE = re.compile(rb"(?:\xef\xbb\xbf){2,}[\t\n\f\r ]*<(?:!doctype|html)\b", re.IGNORECASE)
+
+_VOID_IN_HEAD = frozenset((b"base", b"basefont", b"bgsound", b"link", b"meta"))
+_RAW_IN_HEAD = frozenset((b"noframes", b"noscript", b"script", b"style", b"title"))
+_RAW_IN_TEMPLATE = _RAW_IN_HEAD | {b"iframe", b"noembed", b"textarea", b"xmp"}
+_DOCUMENT_MARKS = frozenset((b"html", b"head", b"body", b"title", b"meta"))
+# With these a body that no tag has begun has come to stay; until then a <frameset> would replace it (HTML 13.2.6.4.7).
+_LASTING = frozenset(
+    b"applet area body br button dd dt embed hr iframe img keygen li listing marquee object plaintext pre select table "
+    b"textarea wbr xmp".split()
+)
+_BODY_ENDS = frozenset((b"body", b"html", b"br"))
+_RAW_ENDS = {name: re.compile(rb"</" + name + rb"(?=[\t\n\f\r />])", re.IGNORECASE) for name in _RAW_IN_TEMPLATE}
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """Say what was learnt about a page before its body began.
+
+    Args:
+        language: the `lang` of `<html>`, or an empty string.
+        has_base: whether a `<base>` changes what relative addresses mean.
+        has_policy: whether a `<meta>` carries a Content-Security-Policy.
+    """
+
+    language: str = ""
+    has_base: bool = False
+    has_policy: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Markup:
+    """Hold what is inserted: ASCII bytes, so that they fit every charset that ASCII fits."""
+
+    head: bytes = b""
+    body: bytes = b""
+
+
+class _Mode(Enum):
+    HEAD = auto()
+    AFTER_HEAD = auto()
+
+
+class Injector:
+    """Splice markup into one page.
+
+    Args:
+        markup: called with what is known of the page, when a place is found.
+        page_expected: true when the request already says that a whole page is wanted, so that any tag will do; else
+            it has to look like one (a doctype, or one of `<html>`, `<head>`, `<body>`, `<title>`, `<meta>`).
+        charset_known: false when the response's headers name no charset, so that a browser looks for `<meta charset>`
+            in the first 1,024 bytes.
+    """
+
+    def __init__(
+        self, markup: Callable[[Beginning], Markup], *, page_expected: bool = False, charset_known: bool = True
+    ) -> None:
+        self._markup = markup
+        self._page_expected = page_expected
+        self._charset_known = charset_known
+        self._ended = False  # whether the page's last byte has come
+        self._is_document = False
+        self._beginning = Beginning()
+        self._mode = _Mode.HEAD
+        self._scan: Callable[[bytes, int], int] = self._token
+        self._waiting = False
+        self._held = b""
+        self._offset = 0  # of _held in the page, in bytes
+        self._understood = 0  # bytes of _held
+        self._body_at = -1  # where in the page a body begins without a tag, while that is not settled
+        self._templates = 0
+        self._raw_name = b""
+        self._escaped = self._double_escaped = False
+        self._charset_seen = False
+        self._html_seen = False
+        self._head_done = False
+        self._inserts: list[tuple[int, bytes]] = []
+        self.finished = False  # whether all that follows passes untouched
+        self.spliced = False  # whether the body's place was found
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Take the next piece of the page and return what may leave now."""
+        return chunk if self.finished else self._scanned(chunk)
+
+    def _scanned(self, chunk: bytes) -> bytes:
+        data = self._held + chunk if self._held else chunk
+        self._waiting = False
+        position = self._understood
+        while position < len(data) and self._is_scanning():
+            position = self._scan(data, position)
+        if self._is_implied and (self._ended or self._is_beyond_frameset(len(data))):
+            self._imply_body(self._body_at - self._offset)
+        elif len(data) - position >= _LONGEST_TOKEN:
+            self.finished = True
+        leaves = self._body_at - self._offset if self._is_implied else position
+        if self.finished:
+            leaves = len(data)
+        self._held = data[leaves:]
+        self._offset += leaves
+        self._understood = position - leaves
+        return self._joined(data, leaves)
+
+    def close(self) -> bytes:
+        """End the page and return what was held back, with the markup when the page ends before its body."""
+        self._ended = True
+        early = self.feed(b"")
+        held, self._held = self._held, b""
+        complete = not held and self._scan == self._token and not self._templates
+        if not self.finished and complete and self._offset and self._is_document:
+            self._imply_body(0)
+        self.finished = True
+        return early + self._joined(held, len(held))
+
+    @property
+    def _is_implied(self) -> bool:
+        """Whether a body has begun without a tag and may still turn out to be none."""
+        return self._body_at >= 0 and not self.finished
+
+    def _is_beyond_frameset(self, end: int) -> bool:
+        return self._offset + end - self._body_at > _LOOK_AHEAD
+
+    def _is_scanning(self) -> bool:
+        return not (self.finished or self._waiting)
+
+    def _joined(self, data: bytes, end: int) -> bytes:
+        if not self._inserts:
+            return data if end == len(data) else data[:end]
+        parts: list[bytes] = []
+        start = 0
+        for place, markup in self._inserts:
+            parts += (data[start:place], markup)
+            start = place
+        parts.append(data[start:end])
+        self._inserts = []
+        return b"".join(parts)
+
+    # Scanners: each takes the data and a position, and returns the position up to which the page is understood.
+
+    def _token(self, data: bytes, at: int) -> int:
+        if at == 0 and self._offset == 0 and data[:1] == b"\xef":
+            return self._byte_order_mark(data)
+        if space := _SPACE.match(data, at):
+            return space.end()
+        if data[at : at + 1] != b"<":
+            return self._text(data, at)
+        if data.startswith(b"<!--", at):
+            return self._comment(data, at)
+        token = _DECLARATION.match(data, at) or (_TAG.match(data, at) if data.find(b">", at) > 0 else None)
+        if token is None:
+            return self._wait(at) if _TAG_START.match(data, at) else self._text(data, at)
+        if token.end() - at > _LONGEST_TOKEN:
+            return self._give_up(token.end())
+        if token.re is _TAG:
+            return self._tag(token, data)
+        self._is_document |= _DOCTYPE.match(data, at) is not None
+        return token.end()
+
+    def _byte_order_mark(self, data: bytes) -> int:
+        if not data.startswith(b"\xef\xbb\xbf"):
+            return self._wait(0) if b"\xef\xbb\xbf".startswith(data) else self._content(data, 0)
+        self._charset_known = True
+        if _MARKED_TWICE.match(data):  # the second one is text, with which the body begins; the real <body> comes later
+            self._is_document = True
+            self._beginning = Beginning(has_base=True)  # there may be one: it comes later too
+            self._imply_body(3)
+        elif data[3:4] in b"\xef" and len(data) < _LOOK_AHEAD:
+            return self._wait(0)
+        return 3
+
+    def _text(self, data: bytes, at: int) -> int:
+        if not self._templates:
+            return self._text_in_implied_body(data, at) if self._is_implied else self._content(data, at)
+        following = data.find(b"<", at + 1)
+        return following if following >= 0 else len(data)
+
+    def _comment(self, data: bytes, at: int) -> int:
+        if comment := _COMMENT.match(data, at):
+            return comment.end()
+        if len(data) - at < len(b"<!-->") + 1:
+            return self._wait(at)
+        self._scan = self._inside_comment
+        return at + len(b"<!--")
+
+    def _inside_comment(self, data: bytes, at: int) -> int:
+        if end := _COMMENT_END.search(data, at):
+            self._scan = self._token
+            return end.end()
+        return self._wait(max(at, len(data) - len(b"--!")))
+
+    def _inside_raw_text(self, data: bytes, at: int) -> int:
+        if end := _RAW_ENDS[self._raw_name].search(data, at):
+            self._scan = self._token
+            return end.start()
+        return self._wait(max(at, len(data) - _LONGEST_MARK))
+
+    def _inside_script(self, data: bytes, at: int) -> int:
+        """Pass a script's text, in which `<!--` and `<script` hide a `</script>` (HTML 13.2.5.15 to 31)."""
+        mark = _SCRIPT_MARK.search(data, at)
+        if mark is None:
+            return self._wait(max(at, len(data) - _LONGEST_MARK))
+        if mark[0] == b"<!--":
+            self._escaped = True
+            return mark.start() + 2  # "<!-->" also ends what it begins
+        if mark[0] == b"-->":
+            self._escaped = self._double_escaped = False
+        elif not mark[1]:
+            self._double_escaped = self._escaped
+        elif self._double_escaped:
+            self._double_escaped = False
+        else:
+            self._escaped = False
+            self._scan = self._token
+            return mark.start()
+        return mark.end()
+
+    def _wait(self, at: int) -> int:
+        self._waiting = True
+        return at
+
+    # What a tag means before the body (HTML 13.2.6.4.1 to 6). Each returns where to go on.
+
+    def _tag(self, tag: re.Match[bytes], data: bytes) -> int:
+        name, attributes = tag[2].lower(), tag[3]
+        if self._is_implied and self._is_beyond_frameset(tag.end()):
+            return self._settle(tag.start())
+        if self._templates:
+            return self._tag_in_template(name, tag)
+        if self._is_implied:
+            return self._tag_in_implied_body(name, tag)
+        if tag[1]:
+            return self._end_tag(name, tag)
+        if self._page_expected or name in _DOCUMENT_MARKS:
+            self._is_document = True
+        if name == b"body":
+            return self._body(tag)
+        if name == b"html":
+            return self._html(attributes, tag.end())
+        if name == b"head":
+            return tag.end()
+        if name == b"frameset":
+            return self._give_up(tag.end())
+        if name in _VOID_IN_HEAD:
+            return self._void(name, attributes, tag.end())
+        if name == b"template":
+            self._templates = 1
+            return tag.end()
+        if name == b"noscript":
+            return self._noscript(tag)
+        if name in _RAW_IN_HEAD:
+            return self._raw(name, tag.end())
+        return self._content(tag.string, tag.start())
+
+    def _end_tag(self, name: bytes, tag: re.Match[bytes]) -> int:
+        if name == b"head" and self._mode is _Mode.HEAD:
+            if self._awaits_charset(tag.string, tag.start()):
+                return tag.start()
+            self._end_head(tag.start())
+            self._mode = _Mode.AFTER_HEAD
+        elif name in _BODY_ENDS:
+            return self._content(tag.string, tag.start())
+        return tag.end()
+
+    def _tag_in_template(self, name: bytes, tag: re.Match[bytes]) -> int:
+        if name == b"template":
+            self._templates += -1 if tag[1] else 1
+        elif name == b"plaintext" or (name in _RAW_IN_TEMPLATE and tag[3].endswith(b"/")):
+            return self._give_up(tag.end())  # inside <svg> it would be closed here, elsewhere not
+        elif not tag[1] and name in _RAW_IN_TEMPLATE:
+            return self._raw(name, tag.end())
+        return tag.end()
+
+    def _html(self, attributes: bytes, end: int) -> int:
+        values = _values(attributes)
+        if not _AMP.isdisjoint(values):
+            return self._give_up(end)  # AMP pages may hold no style sheet and no script of ours
+        if not self._html_seen and (language := _LANGUAGE.match(values.get(b"lang", b""))):
+            self._beginning = replace(self._beginning, language=language[0].decode("ascii"))
+        self._html_seen = True
+        return end
+
+    def _void(self, name: bytes, attributes: bytes, end: int) -> int:
+        if name == b"base":
+            self._beginning = replace(self._beginning, has_base=True)
+        elif name == b"meta" and _CHARSET.search(attributes):
+            self._charset_seen = True
+        elif name == b"meta" and _values(attributes).get(b"http-equiv", b"").lower() == b"content-security-policy":
+            self._beginning = replace(self._beginning, has_policy=True)
+        return end
+
+    def _raw(self, name: bytes, end: int) -> int:
+        self._raw_name = name
+        self._scan = self._inside_script if name == b"script" else self._inside_raw_text
+        return end
+
+    def _noscript(self, tag: re.Match[bytes]) -> int:
+        if self._mode is _Mode.AFTER_HEAD:
+            return self._content(tag.string, tag.start())
+        # Without scripting its content may end the head (an <img>, say): be there before it.
+        if self._charset_seen or self._offset + tag.start() > _CHARSET_WINDOW:
+            self._end_head(tag.start())
+        return self._raw(b"noscript", tag.end())
+
+    def _body(self, tag: re.Match[bytes]) -> int:
+        if self._awaits_charset(tag.string, tag.start()):
+            return tag.start()
+        self._end_head(tag.start())
+        self._begin_body(tag.end())
+        return tag.end()
+
+    def _content(self, data: bytes, at: int) -> int:
+        """Meet something that a browser puts into the body, so that it begins here."""
+        if not self._is_document:
+            return self._give_up(at)
+        if not self._awaits_charset(data, at):
+            self._body_at = self._offset + at
+        return at
+
+    def _awaits_charset(self, data: bytes, at: int) -> bool:
+        """Wait while a `<meta charset>` may follow in the body, and leave a page alone where one would be pushed down.
+
+        Browsers that were told no charset wait for these bytes as well.
+        """
+        if self._charset_known or self._charset_seen or self._head_done or self._offset + at >= _CHARSET_WINDOW:
+            return False
+        window = data[at : _CHARSET_WINDOW - self._offset]
+        if _CHARSET_TAG.search(window):
+            self._give_up(at)
+        elif len(data) + self._offset < _CHARSET_WINDOW and not self._ended:
+            self._wait(at)
+        return self.finished or self._waiting
+
+    # A body that no tag has begun: a <frameset> would still replace it, unless something lasting comes first.
+
+    def _tag_in_implied_body(self, name: bytes, tag: re.Match[bytes]) -> int:
+        if tag[1]:
+            return tag.end()
+        if name == b"frameset":
+            return self._give_up(tag.end())
+        if name in _LASTING:
+            return self._settle(tag.start())
+        if name == b"template":
+            self._templates = 1
+        elif name in _RAW_IN_HEAD:
+            return self._raw(name, tag.end())
+        return tag.end()
+
+    def _text_in_implied_body(self, data: bytes, at: int) -> int:
+        return at + 1 if data[at] == 0 else self._settle(at)  # browsers drop a NUL there
+
+    def _settle(self, at: int) -> int:
+        self._imply_body(self._body_at - self._offset)
+        return at
+
+    def _imply_body(self, at: int) -> None:
+        self._end_head(at)
+        self._begin_body(at)
+
+    def _end_head(self, at: int) -> None:
+        if self._is_document and not self._head_done:
+            self._head_done = True
+            self._inserts.append((at, self._markup(self._beginning).head))
+
+    def _begin_body(self, at: int) -> None:
+        self._inserts.append((at, self._markup(self._beginning).body))
+        self.finished = self.spliced = True
+
+    def _give_up(self, at: int) -> int:
+        self.finished = True
+        return at
+
+
+def _values(attributes: bytes) -> dict[bytes, bytes]:
+    """Read a tag's attributes; the first of a name counts (HTML 13.2.5.33)."""
+    found = reversed(list(_NAME_AND_VALUE.finditer(attributes)))
+    return {match[1].lower(): match[2] or match[3] or match[4] or b"" for match in found}

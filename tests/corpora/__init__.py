@@ -1,0 +1,1 @@
+"""Real pages that nobody here wrote, and real headers: what the middleware does to them."""
