@@ -1,0 +1,100 @@
+"""Caching headers of a page that we change, and validators that know what was put into it (RFC 9110, RFC 9111)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+__all__ = ["conditions_for_app", "etag_for_browser", "is_marked", "personal", "shared"]
+
+HeaderList = list[tuple[bytes, bytes]]
+
+# They describe the page the app made, not the one that leaves (RFC 9110 14.3; RFC 9530).
+_OF_THE_OTHER_PAGE = frozenset((b"accept-ranges", b"content-digest", b"content-md5", b"digest", b"repr-digest"))
+# Of a personal page further: a date cannot tell two visitors' pages apart, and these are orders to shared caches
+# that override Cache-Control (RFC 9213 and its forerunners).
+_OF_A_SHARED_PAGE = frozenset((b"cdn-cache-control", b"expires", b"last-modified", b"surrogate-control"))
+_KEPT_DIRECTIVES = frozenset((b"no-store", b"no-transform", b"must-revalidate"))
+_MARK = b"..consentgate-"
+_ENTITY_TAG = re.compile(rb'((?:W/)?"([^"]*)")')
+
+
+def personal(headers: Iterable[tuple[bytes, bytes]], state: str, *, signals: Iterable[bytes] = ()) -> HeaderList:
+    """Return the headers of a page that only this visitor may get again.
+
+    `Vary: Cookie` for caches that obey it, `private, no-cache` for the many that do not: a browser asks again each
+    time, and the validator says for which choice the page was made, so that a withdrawn tag never comes back.
+
+    Args:
+        headers: the application's.
+        state: what tells this visitor's page from others' pages at the same address.
+        signals: further request headers the page depends on.
+    """
+    kept: HeaderList = []
+    vary: list[bytes] = []
+    directives: list[bytes] = []
+    for name, value in headers:
+        match name.lower():
+            case b"vary":
+                vary += _members(value)
+            case b"cache-control":
+                directives += _members(value)
+            case b"etag":
+                kept.append((name, etag_for_browser(value, state)))
+            case lower if lower not in _OF_THE_OTHER_PAGE and lower not in _OF_A_SHARED_PAGE:
+                kept.append((name, value))
+    kept.append((b"vary", _with_members(vary, (b"Cookie", *signals))))
+    kept.append((b"cache-control", _private(directives)))
+    return kept
+
+
+def shared(headers: Iterable[tuple[bytes, bytes]], state: str) -> HeaderList:
+    """Return the headers of a page whose bytes are the same for every visitor, so that any cache may keep it."""
+    return [
+        (name, etag_for_browser(value, state) if name.lower() == b"etag" else value)
+        for name, value in headers
+        if name.lower() not in _OF_THE_OTHER_PAGE and name.lower() != b"last-modified"
+    ]
+
+
+def etag_for_browser(etag: bytes, state: str) -> bytes:
+    """Return a validator of the page as it leaves: the application's own, weak, and marked with what was put in."""
+    opaque = etag.removeprefix(b"W/").strip(b'"')
+    return b'W/"%s%s%s"' % (opaque, _MARK, state.encode())
+
+
+def conditions_for_app(value: bytes, state: str, *, is_page: bool) -> bytes:
+    """Return the part of an `If-None-Match` header that the application may answer with 304.
+
+    Of our validators those made for the same state, as the application wrote them. Of the application's own, which
+    a browser may hold from before consentgate, none where a page is asked for.
+    """
+    kept = []
+    for member, content in _ENTITY_TAG.findall(value):
+        opaque, marked, made_for = content.rpartition(_MARK)
+        if marked and made_for == state.encode():
+            kept += [b'"%s"' % opaque, b'W/"%s"' % opaque]
+        elif not marked and not is_page:
+            kept.append(member)
+    return b", ".join(kept)
+
+
+def is_marked(value: bytes) -> bool:
+    """Tell whether an `If-None-Match` header holds a validator of ours."""
+    return _MARK in value
+
+
+def _members(value: bytes) -> list[bytes]:
+    return [member for part in value.split(b",") if (member := part.strip())]
+
+
+def _with_members(vary: list[bytes], added: Iterable[bytes]) -> bytes:
+    if b"*" in vary:
+        return b"*"
+    present = {member.lower() for member in vary}
+    return b", ".join([*vary, *(member for member in added if member.lower() not in present)])
+
+
+def _private(directives: list[bytes]) -> bytes:
+    kept = [directive for directive in directives if directive.lower() in _KEPT_DIRECTIVES]
+    return b", ".join([b"private", b"no-cache", *dict.fromkeys(kept)])

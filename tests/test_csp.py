@@ -1,0 +1,250 @@
+"""Content-Security-Policy: its nonce is taken over, and it is widened by what a granted service needs and no more."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from consentgate.csp import enforced, is_wide_enough, nonce_of, widened
+
+TAGS = "https://*.tags.example"
+NEEDED = {"script-src": (TAGS,), "connect-src": ("https://hits.example", TAGS), "img-src": ("https://hits.example",)}
+
+
+# The nonce
+
+
+@pytest.mark.parametrize(
+    ("policies", "nonce"),
+    [
+        pytest.param(["script-src 'self' 'nonce-abc123=='"], "abc123==", id="script_src"),
+        pytest.param(["default-src 'nonce-abc'"], "abc", id="default_src"),
+        pytest.param(["script-src-elem 'nonce-elem'; script-src 'nonce-other'"], "elem", id="script_src_elem_first"),
+        pytest.param(["SCRIPT-SRC 'nonce-aBc'"], "aBc", id="directive_in_capitals"),
+        pytest.param(["script-src 'NONCE-aBc'"], "aBc", id="keyword_in_capitals"),
+        pytest.param(["script-src 'nonce-a+/-_9'"], "a+/-_9", id="every_character_of_both_alphabets"),
+        pytest.param(["img-src *", "script-src 'nonce-abc'"], "abc", id="in_the_second_policy"),
+        pytest.param(["img-src *, script-src 'nonce-abc'"], "abc", id="in_the_second_policy_of_one_header"),
+        pytest.param(["script-src 'nonce-first'; script-src 'nonce-second'"], "first", id="directive_given_twice"),
+    ],
+)
+def test_the_nonce_for_scripts_is_found(policies: list[str], nonce: str) -> None:
+    assert nonce_of(policies, "script-src") == nonce
+
+
+@pytest.mark.parametrize(
+    "policies",
+    [
+        pytest.param([], id="no_policy"),
+        pytest.param([""], id="empty_policy"),
+        pytest.param(["script-src 'self'"], id="no_nonce"),
+        pytest.param(["style-src 'nonce-abc'"], id="of_another_directive"),
+        pytest.param(["default-src 'nonce-abc'; script-src 'self'"], id="of_a_directive_that_is_not_asked"),
+        pytest.param(["script-src nonce-abc"], id="without_quotes"),
+        pytest.param(["script-src 'nonce-'"], id="empty"),
+        pytest.param(["script-src 'nonce-a\"><script>'"], id="markup"),
+        pytest.param(["script-src 'nonce-===='"], id="nothing_but_padding"),
+    ],
+)
+def test_no_nonce_is_found_where_none_is_given(policies: list[str]) -> None:
+    assert nonce_of(policies, "script-src") == ""
+
+
+def test_styles_have_a_nonce_of_their_own() -> None:
+    policy = "script-src 'nonce-scripts'; style-src 'nonce-styles'"
+
+    assert nonce_of([policy], "style-src") == "styles"
+    assert nonce_of([policy], "script-src") == "scripts"
+
+
+# Widened
+
+
+@pytest.mark.parametrize(
+    ("policy", "wider"),
+    [
+        pytest.param("script-src 'self'", f"script-src 'self' {TAGS}", id="directive_that_is_there"),
+        pytest.param("script-src 'none'", f"script-src {TAGS}", id="none"),
+        pytest.param("script-src 'NONE'", f"script-src {TAGS}", id="none_in_capitals"),
+        pytest.param("script-src", f"script-src {TAGS}", id="no_sources"),
+        pytest.param("Script-Src 'self'", f"script-src 'self' {TAGS}", id="case"),
+        pytest.param("  script-src\t'self' ;; ", f"script-src 'self' {TAGS}", id="white_space"),
+        pytest.param(
+            "script-src-elem 'self'; script-src 'none'",
+            f"script-src-elem 'self' {TAGS}; script-src 'none'",
+            id="elem_governs",
+        ),
+        pytest.param(
+            "default-src 'self'; base-uri 'none'",
+            f"default-src 'self'; base-uri 'none'; script-src 'self' {TAGS}",
+            id="fallback_gets_a_directive_of_its_own",
+        ),
+        pytest.param("default-src 'none'", f"default-src 'none'; script-src {TAGS}", id="fallback_to_none"),
+        pytest.param(
+            "script-src 'nonce-abc' 'unsafe-inline'",
+            f"script-src 'nonce-abc' 'unsafe-inline' {TAGS}",
+            id="nonce_stays",
+        ),
+        pytest.param(
+            "script-src 'self'; script-src *", f"script-src 'self' {TAGS}", id="of_a_directive_given_twice_the_first"
+        ),
+        pytest.param(
+            "script-src 'self', script-src https://a.example; img-src *",
+            f"script-src 'self' {TAGS}, script-src https://a.example {TAGS}; img-src *",
+            id="several_policies_in_one_header",
+        ),
+        pytest.param("img-src *,script-src 'self'", f"img-src *, script-src 'self' {TAGS}", id="second_of_two"),
+        pytest.param(
+            "script-src 'self'; report-uri /csp; upgrade-insecure-requests",
+            f"script-src 'self' {TAGS}; report-uri /csp; upgrade-insecure-requests",
+            id="others_stay",
+        ),
+        pytest.param("script-src http:", f"script-src http: {TAGS}", id="scheme_that_does_not_cover_it"),
+    ],
+)
+def test_a_policy_lets_the_service_in_and_nothing_else(policy: str, wider: str) -> None:
+    assert widened(policy, {"script-src": (TAGS,)}) == wider
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        pytest.param("", id="empty"),
+        pytest.param("img-src  'none' ;", id="says_nothing_about_scripts"),
+        pytest.param("frame-ancestors 'none'", id="has_no_fallback"),
+        pytest.param(f"script-src  'self'   {TAGS} ;", id="host_is_there"),
+        pytest.param(f"script-src {TAGS.upper()}", id="host_is_there_in_capitals"),
+        pytest.param("script-src *", id="star"),
+        pytest.param("script-src HTTPS:", id="scheme"),
+        pytest.param("script-src 'nonce-abc' 'strict-dynamic'", id="strict_dynamic"),
+        pytest.param("default-src 'nonce-abc' 'Strict-Dynamic'", id="strict_dynamic_as_a_fallback"),
+        pytest.param("img-src 'none' ,  script-src *", id="several_that_are_wide_enough"),
+    ],
+)
+def test_a_policy_that_lets_it_in_stays_as_it_is_byte_for_byte(policy: str) -> None:
+    assert widened(policy, {"script-src": (TAGS,)}) == policy
+    assert is_wide_enough([policy], {"script-src": (TAGS,)})
+
+
+def test_strict_dynamic_says_nothing_about_what_scripts_fetch() -> None:
+    policy = widened("default-src 'nonce-abc' 'strict-dynamic'", NEEDED)
+
+    assert policy == (
+        "default-src 'nonce-abc' 'strict-dynamic'; "
+        f"connect-src 'nonce-abc' 'strict-dynamic' https://hits.example {TAGS}; "
+        "img-src 'nonce-abc' 'strict-dynamic' https://hits.example"
+    )
+
+
+def test_every_directive_gets_what_it_needs_alone() -> None:
+    policy = widened("default-src 'self'; img-src data:; connect-src https://hits.example", NEEDED)
+
+    assert policy == (
+        f"default-src 'self'; img-src data: https://hits.example; connect-src https://hits.example {TAGS}; "
+        f"script-src 'self' {TAGS}"
+    )
+
+
+def test_a_frame_is_let_in_where_frames_are_asked_about() -> None:
+    needed = {"frame-src": ("https://frames.example",)}
+
+    assert widened("child-src 'self'; default-src 'none'", needed) == (
+        "child-src 'self' https://frames.example; default-src 'none'"
+    )
+
+
+def test_nothing_needed_changes_nothing() -> None:
+    assert widened("default-src  'none' ;", {}) == "default-src  'none' ;"
+
+
+sources = st.sampled_from(["'self'", "'none'", "*", "https:", "data:", "'nonce-abc'", "'strict-dynamic'", TAGS, "a.b"])
+names = st.sampled_from(
+    ["default-src", "script-src", "Script-Src-Elem", "connect-src", "img-src", "style-src", "sandbox"]
+)
+directives = st.builds(lambda name, values: " ".join([name, *values]), names, st.lists(sources, max_size=3))
+policies = st.lists(st.lists(directives, max_size=5).map("; ".join), min_size=1, max_size=3).map(", ".join)
+
+
+@settings(deadline=None)
+@given(policies)
+def test_a_widened_policy_is_wide_enough_and_is_not_widened_again(policy: str) -> None:
+    wider = widened(policy, NEEDED)
+
+    assert is_wide_enough([wider], NEEDED)
+    assert widened(wider, NEEDED) == wider
+
+
+@settings(deadline=None)
+@given(policies)
+def test_widening_adds_no_word_that_was_neither_there_nor_needed(policy: str) -> None:
+    needed = {*NEEDED, *(source for values in NEEDED.values() for source in values)}
+
+    added = words_of(widened(policy, NEEDED)) - words_of(policy)
+
+    assert added <= {word.lower() for word in needed}
+
+
+@settings(deadline=None)
+@given(policies)
+def test_there_are_as_many_policies_as_before(policy: str) -> None:
+    assert widened(policy, NEEDED).count(",") == policy.count(",")
+
+
+def words_of(policy: str) -> set[str]:
+    """List the directives and sources of a policy, in lower case."""
+    return set(policy.lower().replace(";", " ").replace(",", " ").split())
+
+
+@settings(deadline=None)
+@given(st.text(max_size=80))
+def test_any_text_can_be_widened(policy: str) -> None:
+    assert is_wide_enough([widened(policy, NEEDED)], NEEDED)
+
+
+# Wide enough
+
+
+def test_no_policy_is_wide_enough() -> None:
+    assert is_wide_enough([], NEEDED)
+
+
+def test_every_policy_has_to_be_wide_enough() -> None:
+    assert is_wide_enough(["default-src *", "default-src https:"], NEEDED)
+    assert not is_wide_enough(["default-src *", "default-src 'self'"], NEEDED)
+
+
+def test_one_missing_host_is_enough_to_be_too_narrow() -> None:
+    assert not is_wide_enough([f"default-src {TAGS}"], NEEDED)
+
+
+# Enforced
+
+
+def test_without_consent_only_the_site_itself_is_let_in() -> None:
+    assert enforced([], {}) == (
+        "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; connect-src 'self' data: blob:; "
+        "img-src 'self' data: blob:; frame-src 'self' data: blob:"
+    )
+
+
+def test_granted_services_and_the_sites_own_hosts_are_let_in() -> None:
+    policy = enforced(["https://cdn.example"], NEEDED)
+
+    assert policy == (
+        f"script-src 'self' 'unsafe-inline' 'unsafe-eval' blob: https://cdn.example {TAGS}; "
+        f"connect-src 'self' data: blob: https://cdn.example https://hits.example {TAGS}; "
+        "img-src 'self' data: blob: https://cdn.example https://hits.example; "
+        "frame-src 'self' data: blob: https://cdn.example"
+    )
+
+
+def test_hosts_may_come_from_a_generator() -> None:
+    policy = enforced((host for host in ["https://cdn.example"]), {})
+
+    assert policy.count("https://cdn.example") == 4
+
+
+def test_what_is_enforced_keeps_out_what_is_not_granted() -> None:
+    assert not is_wide_enough([enforced([], {})], NEEDED)
+    assert is_wide_enough([enforced([], NEEDED)], NEEDED)
