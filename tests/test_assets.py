@@ -1,0 +1,193 @@
+"""Style sheet and script: named by their content, small, of this site alone, and calm."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from consentgate import assets as room
+from consentgate.assets import Asset, assets
+
+STATIC = Path(__file__).parents[1] / "static"
+SOURCE = Path(__file__).parents[1] / "src" / "consentgate"
+CSS = assets()["consentgate.css"]
+JS = assets()["consentgate.js"]
+
+each_asset = pytest.mark.parametrize("asset", [pytest.param(CSS, id="css"), pytest.param(JS, id="js")])
+
+
+def text_of(asset: Asset) -> str:
+    """Return a file's text without its comments."""
+    without_blocks = re.sub(r"/\*.*?\*/", "", asset.content.decode("utf-8"), flags=re.DOTALL)
+    return re.sub(r"(?m)^\s*//.*$", "", without_blocks)
+
+
+# Names
+
+
+@each_asset
+def test_a_name_holds_the_hash_of_its_content(asset: Asset) -> None:
+    stem, digest, suffix = asset.name.split(".")
+
+    assert stem == "consentgate"
+    assert digest == hashlib.sha256(asset.content).hexdigest()[:10]
+    assert suffix in ("css", "js")
+
+
+def test_a_name_changes_with_its_content(tmp_path: Path) -> None:
+    before = names_of_a_copy(tmp_path / "a")
+
+    after = names_of_a_copy(tmp_path / "b", added="/* one more comment */")
+
+    assert before[0] == CSS.name
+    assert after[0] != before[0]
+    assert after[1] == before[1] == JS.name
+
+
+def names_of_a_copy(folder: Path, *, added: str = "") -> list[str]:
+    """Return the names that a copy of the installed package gives, with something added to its style sheet."""
+    shutil.copytree(SOURCE, folder / "consentgate", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(STATIC, folder / "consentgate" / "static")
+    with (folder / "consentgate" / "static" / "consentgate.css").open("a") as css:
+        css.write(added)
+    program = "from consentgate.assets import assets; print(*[asset.name for asset in assets().values()])"
+    finished = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        env={"PYTHONPATH": f"{folder}:{':'.join(sys.path)}"},
+        timeout=60,
+        check=True,
+        text=True,
+    )
+    return finished.stdout.split()
+
+
+def test_a_checkout_serves_the_top_level_folder() -> None:
+    assert CSS.content == (STATIC / "consentgate.css").read_bytes()
+    assert JS.content == (STATIC / "consentgate.js").read_bytes()
+
+
+def test_everything_in_that_folder_is_served() -> None:
+    assert sorted(path.name for path in STATIC.iterdir()) == sorted(assets())
+
+
+def test_the_files_are_read_once() -> None:
+    assert assets() is assets()
+    assert room.assets is assets
+
+
+def test_media_types_say_the_charset() -> None:
+    assert CSS.media_type == "text/css; charset=utf-8"
+    assert JS.media_type == "text/javascript; charset=utf-8"
+
+
+@pytest.mark.parametrize("word", ["cookie", "gdpr", "banner", "popup"])
+def test_no_name_is_one_that_blockers_drop(word: str) -> None:
+    assert word not in CSS.name + JS.name
+
+
+# Contents
+
+
+def test_both_together_are_at_most_four_kilobytes_compressed() -> None:
+    assert sum(len(gzip.compress(asset.content, 9, mtime=0)) for asset in (CSS, JS)) <= 4_096
+
+
+@each_asset
+def test_nothing_is_fetched_from_anywhere_else(asset: Asset) -> None:
+    content = asset.content.decode("utf-8").lower()
+
+    assert "http" not in content
+    assert "//" not in text_of(asset)
+    assert not re.search(r"@import|(?<!new )url\(|@font-face|\bimport\s*\(|importscripts", content)
+
+
+@each_asset
+def test_it_is_ascii_so_that_no_charset_can_garble_it(asset: Asset) -> None:
+    assert asset.content.isascii()
+
+
+def test_the_banner_stays_in_the_flow_of_the_page() -> None:
+    assert not re.search(r"position\s*:\s*(fixed|sticky)", text_of(CSS))
+    assert "z-index" not in text_of(CSS)
+
+
+@pytest.mark.parametrize(
+    "query", ["(prefers-color-scheme: dark)", "(forced-colors: active)", "print", "(max-width: 40rem)"]
+)
+def test_it_has_rules_for(query: str) -> None:
+    assert f"@media {query} {{" in text_of(CSS)
+
+
+def test_nothing_moves() -> None:
+    assert not re.search(r"animation|transition|@keyframes|scroll-behavior", text_of(CSS))
+
+
+def test_nothing_waits_for_a_clock() -> None:
+    assert not re.search(r"setTimeout|setInterval|requestAnimationFrame|\.animate\(", text_of(JS))
+
+
+def test_accept_and_reject_have_no_rules_of_their_own() -> None:
+    rules = re.findall(r"[^{}]+(?=\{)", text_of(CSS))
+
+    about_buttons = [rule for rule in rules if re.search(r"button|__actions", rule)]
+    assert about_buttons
+    assert not [rule for rule in about_buttons if re.search(r"accept|reject|:nth|:first|:last|\[value", rule)]
+
+
+def test_every_rule_is_about_our_own_markup() -> None:
+    selectors = [
+        selector.strip()
+        for rule in re.findall(r"[^{}]+(?=\{)", text_of(CSS))
+        if not rule.strip().startswith("@")
+        for selector in re.sub(r"\([^()]*\)", "", rule).split(",")
+    ]
+
+    assert len(selectors) > 20
+    assert [
+        selector for selector in selectors if not selector.startswith((".consentgate", ":where", "[data-consentgate"))
+    ] == []
+
+
+def test_every_custom_property_is_ours_and_defined() -> None:
+    used = set(re.findall(r"var\((--[\w-]+)", text_of(CSS)))
+    defined = set(re.findall(r"(--[\w-]+):", text_of(CSS)))
+
+    assert used == defined
+    assert all(name.startswith("--consentgate-") for name in defined)
+
+
+def test_colours_that_change_in_the_dark_are_all_of_them() -> None:
+    blocks = re.findall(r":where\(:root\) \{(.*?)\}", text_of(CSS), re.DOTALL)
+
+    light, dark = (set(re.findall(r"(--[\w-]+):\s*#", block)) for block in blocks)
+
+    assert dark == light
+
+
+def test_the_script_never_touches_cookies() -> None:
+    assert "document.cookie" not in text_of(JS)
+    assert "cookieStore" not in text_of(JS)
+
+
+def test_the_script_needs_no_loosened_content_security_policy() -> None:
+    forbidden = r"\beval\b|new Function|innerHTML|outerHTML|document\.write|\.style\b"
+
+    assert not re.search(forbidden, text_of(JS))
+
+
+def test_the_only_markup_it_writes_is_the_banner_that_the_server_rendered() -> None:
+    written = re.findall(r"insertAdjacentHTML\([^)]*\)|createContextualFragment|DOMParser|srcdoc", text_of(JS))
+
+    assert written == ['insertAdjacentHTML("afterbegin", banner)']
+
+
+def test_the_script_names_no_service() -> None:
+    assert not re.search(r"google|doubleclick|analytics", text_of(JS), re.IGNORECASE)
