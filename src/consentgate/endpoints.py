@@ -1,0 +1,334 @@
+"""consentgate's own resources: the choice form's target, the cookies page, the visitor's state, style and script."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.types import Scope
+
+from consentgate.assets import assets
+from consentgate.consent import Answer, Consent
+from consentgate.origin import is_same_origin, local_path
+from consentgate.policy import Category, ConsentPolicy, withheld_storage
+from consentgate.visit import MESSAGE_SECONDS, OUTCOMES, Site, Visit
+
+__all__ = ["Endpoints"]
+
+Handler = Callable[[Request, Visit], Awaitable[Response]]
+
+_LONGEST_FORM = 8_192  # bytes; the largest form of ours has a few hundred
+_MOST_FIELDS = 40
+_ABOUT = ("asked", "wording", "back", "source")
+_TURN = re.compile(r"[0-9]{1,3}")
+_SOURCES = ("banner", "page")
+_NO_STORE = {"cache-control": "no-store"}
+_PAGE_HEADERS = {
+    **_NO_STORE,
+    "referrer-policy": "same-origin",
+    # Nobody may frame the settings to trick a visitor into a click.
+    "content-security-policy": "base-uri 'none'; form-action 'self'; frame-ancestors 'self'; object-src 'none'",
+}
+_IMMUTABLE = {"cache-control": "public, max-age=31536000, immutable", "x-content-type-options": "nosniff"}
+
+
+class FormError(Exception):
+    """Say why a form was not taken, with the status and the key of the sentence a visitor reads."""
+
+    def __init__(self, status: int, key: str, **values: object) -> None:
+        super().__init__(key)
+        self.status = status
+        self.key = key
+        self.values = values
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Hold what a valid form says.
+
+    Args:
+        outcome: one of `OUTCOMES`.
+        answers: yes or no for each category it answers.
+        wording: hash of the texts that were shown; empty when the form does not tell.
+        back: where to go next, when it is safe.
+        source: `banner` or `page`; empty when the form does not tell.
+        is_outdated: whether the form shows other texts than those in use.
+    """
+
+    outcome: str
+    answers: Mapping[str, bool]
+    wording: str
+    back: str | None
+    source: str
+    is_outdated: bool
+
+    @property
+    def grants(self) -> bool:
+        """Whether it agrees to anything."""
+        return any(self.answers.values())
+
+
+class Endpoints:
+    """Answer requests for consentgate's own resources.
+
+    Args:
+        site: what is the same for every request.
+    """
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        prefix = site.policy.path_prefix
+        self._handlers: dict[str, tuple[Handler, tuple[str, ...]]] = {
+            prefix: (self._page, ("GET", "HEAD")),
+            f"{prefix}/": (self._page, ("GET", "HEAD")),
+            f"{prefix}/choice": (self._choice, ("POST",)),
+            f"{prefix}/state": (self._state, ("GET", "HEAD")),
+        }
+        if site.policy.gpc_statement:
+            self._handlers["/.well-known/gpc.json"] = (_constant(_gpc_statement(site.policy)), ("GET", "HEAD"))
+        for asset in assets().values():
+            response = Response(asset.content, media_type=asset.media_type, headers=_IMMUTABLE)
+            self._handlers[f"{prefix}/static/{asset.name}"] = (_constant(response), ("GET", "HEAD"))
+
+    def find(self, scope: Scope) -> tuple[Handler, tuple[str, ...]] | None:
+        """Return the handler for a request and the methods it takes, or `None` when it is the application's."""
+        path: str = scope["path"]
+        root: str = (scope.get("root_path") or "").rstrip("/")
+        if root and path.startswith(root + "/"):
+            path = path[len(root) :]
+        return self._handlers.get(path)
+
+    async def _page(self, request: Request, visit: Visit) -> Response:
+        back = local_path(request.query_params.get("back", "")) or self._referring_path(request, visit)
+        content = self._site.rendering.cookies_page(
+            visit.place,
+            visit.consent,
+            own_names=(visit.target.name, visit.message_target.name),
+            saved=visit.message is not None,
+            back=back,
+        )
+        response = _html(content)
+        _set_cookies(response, visit.expiries(visit.consent))
+        if visit.message is not None:
+            _set_cookies(response, [visit.message_target.line("", 0)])
+        return response
+
+    def _referring_path(self, request: Request, visit: Visit) -> str | None:
+        """Return the page of this site from which the visitor came."""
+        try:
+            referrer = urlsplit(request.headers.get("referer", ""))
+        except ValueError:  # not an address
+            return None
+        if referrer.netloc != request.headers.get("host", "") or referrer.path == request.url.path:
+            return None
+        return local_path(referrer.path + (f"?{referrer.query}" if referrer.query else ""))
+
+    async def _state(self, request: Request, visit: Visit) -> Response:
+        turn = request.query_params.get("turn", "")
+        more: dict[str, object] = {}
+        if "back" in request.query_params and visit.consent.undecided:
+            back = local_path(request.query_params["back"]) or ""
+            question = self._site.rendering.question(visit.place, visit.consent.undecided, back)
+            more["banner"] = question.decode("ascii")
+        return self._state_response(visit, visit.consent, turn=int(turn) if _TURN.fullmatch(turn) else None, **more)
+
+    def _state_response(self, visit: Visit, consent: Consent, *, turn: int | None = None, **more: object) -> Response:
+        services = self._site.rendering.plans(visit.place, consent.granted)
+        lines = visit.expiries(consent, turn=turn)
+        state = {
+            "granted": sorted(consent.granted),
+            "undecided": consent.undecided,
+            "services": services,
+            "storage": withheld_storage(self._site.policy, consent.granted),
+            "clearing": bool(lines),  # cookies are still being sent that should be gone: ask once more
+            **more,
+        }
+        response = JSONResponse(state, headers=_NO_STORE)
+        _set_cookies(response, lines)
+        return response
+
+    async def _choice(self, request: Request, visit: Visit) -> Response:
+        try:
+            fields = await self._fields(request, visit)
+            if fields.get("hide") == "yes":
+                return _see_other(self._way_back(fields, visit))
+            choice = self._read(fields)
+        except FormError as error:
+            return self._refuse(request, visit, error)
+        if choice.is_outdated and choice.grants:
+            return self._ask_again(request, visit, choice)
+        consent = self._decide(visit, choice)
+        response = self._answer(request, visit, choice, consent)
+        _set_cookies(response, [visit.consent_line(consent), *visit.healing()[:-1]])
+        return response
+
+    def _ask_again(self, request: Request, visit: Visit, choice: Choice) -> Response:
+        """Take the refusals of a form whose texts have changed since, and ask again about what it agrees to."""
+        response = self._refuse(request, visit, FormError(409, "changed"))
+        refusals = {category: granted for category, granted in choice.answers.items() if not granted}
+        if refusals:
+            consent = self._decide(visit, replace(choice, answers=refusals))
+            _set_cookies(response, [visit.consent_line(consent), *visit.expiries(consent)])
+        return response
+
+    def _decide(self, visit: Visit, choice: Choice) -> Consent:
+        """Return the visitor's consent with the new answers; answers to other categories keep their own date."""
+        now = self._site.now()
+        versions = {category.id: category.version for category in self._site.policy.categories}
+        answered = {
+            category: Answer(granted, versions[category], int(now), choice.wording)
+            for category, granted in choice.answers.items()
+        }
+        return Consent.from_answers(self._site.policy, {**visit.consent.answers, **answered}, now)
+
+    def _answer(self, request: Request, visit: Visit, choice: Choice, consent: Consent) -> Response:
+        outcome = self._outcome(choice, consent)
+        if _wants_json(request):
+            return self._state_response(visit, consent, outcome=outcome)
+        if choice.source == "page" or choice.back is None:
+            query = f"?{urlencode({'back': choice.back})}" if choice.back else ""
+            response = _see_other(visit.root + self._site.policy.path_prefix + query)
+        else:
+            response = _see_other(choice.back)
+        message = visit.message_target.line(outcome, MESSAGE_SECONDS)
+        _set_cookies(response, [*visit.expiries(consent), message])
+        return response
+
+    def _outcome(self, choice: Choice, consent: Consent) -> str:
+        """Say what was done; who accepts what is asked again has not accepted what was refused before."""
+        accepted_all = all(category.id in consent.granted for category in self._site.policy.optional_categories)
+        return "save" if choice.outcome == "accept_all" and not accepted_all else choice.outcome
+
+    async def _fields(self, request: Request, visit: Visit) -> dict[str, str]:
+        if not is_same_origin(
+            fetch_site=visit.header(b"sec-fetch-site"),
+            origin=visit.header(b"origin"),
+            host=visit.header(b"host"),
+            trusted_hosts=self._site.policy.hosts,
+        ):
+            raise FormError(403, "cross_site")
+        media_type = visit.header(b"content-type").partition(";")[0].strip().lower()
+        if media_type != "application/x-www-form-urlencoded":
+            raise FormError(415, "unreadable")
+        try:
+            pairs = parse_qsl(
+                (await _body(request)).decode("utf-8"), keep_blank_values=True, max_num_fields=_MOST_FIELDS
+            )
+        except ValueError:
+            raise FormError(400, "unreadable") from None
+        fields = dict(pairs)
+        if any(fields[name] != value for name, value in pairs):  # two answers to one question
+            raise FormError(400, "unreadable")
+        return fields
+
+    def _read(self, fields: Mapping[str, str]) -> Choice:
+        """Turn a form's fields into a choice.
+
+        Raises:
+            FormError: when a field is unknown or an answer unclear; nothing is guessed.
+        """
+        outcome = fields.get("choice", "save")
+        if outcome not in OUTCOMES:
+            raise FormError(400, "bad_value", name="choice")
+        answers = self._answers(fields) if outcome == "save" else self._bulk(fields, granted=outcome == "accept_all")
+        if not answers:
+            raise FormError(400, "nothing_chosen")
+        return Choice(
+            outcome=outcome,
+            answers=answers,
+            wording=self._shown_wording(fields.get("wording", "")),
+            back=local_path(fields.get("back", "")),
+            source=fields.get("source", "") if fields.get("source") in _SOURCES else "",
+            is_outdated=bool(fields.get("wording")) and not self._shown_wording(fields["wording"]),
+        )
+
+    def _shown_wording(self, claimed: str) -> str:
+        """Return the hash of the wording only when it is the one in use: what was not shown cannot be agreed to."""
+        return claimed if claimed == self._site.rendering.wording else ""
+
+    def _answers(self, fields: Mapping[str, str]) -> dict[str, bool]:
+        answers = {}
+        for name, value in fields.items():
+            if name in (*_ABOUT, "choice", "hide"):
+                continue
+            category = self._category(name, key="unknown_field")
+            if value not in ("yes", "no"):
+                raise FormError(400, "bad_value", name=name[:40])
+            if not category.is_essential:
+                answers[name] = value == "yes"
+        return answers
+
+    def _bulk(self, fields: Mapping[str, str], *, granted: bool) -> dict[str, bool]:
+        """Accept what the form asked about (one that does not say asks about all), or refuse all there is."""
+        for name, value in fields.items():
+            if name in (*_ABOUT, "choice"):
+                continue
+            category = self._category(name, key="unknown_field")
+            if not category.is_essential and value != ("yes" if granted else "no"):
+                raise FormError(400, "bad_value", name=name)
+        optional = [category.id for category in self._site.policy.optional_categories]
+        if not granted:
+            return dict.fromkeys(optional, False)
+        asked = fields["asked"].split() if "asked" in fields else optional
+        for name in asked:
+            self._category(name, key="unknown_category")
+        return {name: True for name in asked if name in optional}
+
+    def _category(self, name: str, *, key: str) -> Category:
+        for category in self._site.policy.categories:
+            if category.id == name:
+                return category
+        raise FormError(400, key, name=name[:40])
+
+    def _way_back(self, fields: Mapping[str, str], visit: Visit) -> str:
+        return local_path(fields.get("back", "")) or visit.root + self._site.policy.path_prefix
+
+    def _refuse(self, request: Request, visit: Visit, error: FormError) -> Response:
+        reason = self._site.rendering.text(f"error.{error.key}", **error.values)
+        if _wants_json(request):
+            return JSONResponse({"error": reason}, error.status, headers=_NO_STORE)
+        return _html(self._site.rendering.error_page(visit.place, reason), error.status)
+
+
+async def _body(request: Request) -> bytes:
+    content = b""
+    try:
+        async for chunk in request.stream():
+            content += chunk
+            if len(content) > _LONGEST_FORM:
+                raise FormError(413, "too_large")
+    except ClientDisconnect:
+        raise FormError(400, "unreadable") from None
+    return content
+
+
+def _wants_json(request: Request) -> bool:
+    return request.headers.get("accept", "").startswith("application/json")
+
+
+def _html(content: bytes, status: int = 200) -> Response:
+    return HTMLResponse(content, status, headers=_PAGE_HEADERS)
+
+
+def _see_other(path: str) -> Response:
+    return RedirectResponse(path, 303, headers=_NO_STORE)
+
+
+def _set_cookies(response: Response, lines: list[bytes]) -> None:
+    response.raw_headers.extend((b"set-cookie", line) for line in lines)
+
+
+def _gpc_statement(policy: ConsentPolicy) -> Response:
+    """Write the site's statement that it honours Global Privacy Control (W3C GPC, "GPC Support Resource")."""
+    return JSONResponse({"gpc": True, "lastUpdate": policy.gpc_statement})
+
+
+def _constant(response: Response) -> Handler:
+    async def answer(request: Request, visit: Visit) -> Response:
+        return response
+
+    return answer

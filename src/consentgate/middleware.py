@@ -1,0 +1,150 @@
+"""The one line a developer writes: wire policy, cookie, shield, gate and endpoints around an ASGI application."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
+
+from consentgate.consent_cookie import ConsentCookie, key_problems
+from consentgate.cookie_rules import CookieRules
+from consentgate.endpoints import Endpoints
+from consentgate.errors import ConfigurationError
+from consentgate.gate import ResponseGate
+from consentgate.notices import warn_once
+from consentgate.policy import ConsentPolicy
+from consentgate.policy_file import load_policy
+from consentgate.rendering import Rendering
+from consentgate.shield import show_to_app
+from consentgate.tag_watch import TagWatch
+from consentgate.visit import RequestConsent, Site, Visit
+
+__all__ = ["ConsentMiddleware", "Recorder", "consent_from", "read_keys"]
+
+KEYS_VARIABLE = "CONSENTGATE_KEYS"
+RECORDER = "consentgate.inventory"
+
+
+class Recorder(Protocol):
+    """Be told, as `scope["extensions"]["consentgate.inventory"]`, what an application wants to send."""
+
+    def record(self, site: Site, send: Send) -> Send:
+        """Return a `send` that takes the application's messages as they are and hands them on to the given one."""
+        ...
+
+
+class ConsentMiddleware:
+    """Make each visitor's cookie choice true for an ASGI application.
+
+    Args:
+        app: the application; any ASGI callable.
+        policy: what visitors are asked, or the path of a `consentgate.toml`.
+        keys: signing keys of at least 32 characters, newest first: the first signs, all verify. Without them
+            they are read from the environment variable CONSENTGATE_KEYS, separated by commas or spaces.
+        now: the clock, in seconds since 1970.
+
+    Raises:
+        ConfigurationError: listing everything that is wrong.
+    """
+
+    def __init__(
+        self,
+        app: Callable[..., Awaitable[Any]],  # Litestar, Quart and a2wsgi each write the type of an ASGI app differently
+        policy: ConsentPolicy | str | os.PathLike[str],
+        *,
+        keys: str | Sequence[str] | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self.app = app
+        self._site = _site(policy, read_keys(keys), now)
+        self._endpoints = Endpoints(self._site)
+        self._watch = TagWatch(self._site.policy)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one connection."""
+        if scope["type"] not in ("http", "websocket") or _is_gated(scope):
+            await self.app(scope, receive, send)
+            return
+        visit = Visit(self._site, scope)
+        if scope["type"] == "http" and await self._answer(visit, scope, receive, send):
+            return
+        gated = self._gate(visit, scope, send)
+        consent = show_to_app(scope, visit)
+        try:
+            await self.app(scope, receive, gated)
+        finally:
+            consent.is_open = False
+
+    def _gate(self, visit: Visit, scope: Scope, send: Send) -> Send:
+        """Return the `send` that lets through what the visitor agreed to."""
+        gated = ResponseGate(visit, send, self._watch).send
+        recorder: Recorder | None = (scope.get("extensions") or {}).get(RECORDER)
+        return gated if recorder is None else recorder.record(self._site, gated)
+
+    async def _answer(self, visit: Visit, scope: Scope, receive: Receive, send: Send) -> bool:
+        """Answer a request for a resource of consentgate's own, and tell whether it was one."""
+        found = self._endpoints.find(scope)
+        if found is not None:
+            handler, methods = found
+            await _respond(handler, methods, visit, scope, receive, send)
+        return found is not None
+
+
+def consent_from(scope: Mapping[str, Any]) -> RequestConsent:
+    """Return the visitor's consent from an ASGI scope, for applications that are not Starlette.
+
+    Raises:
+        LookupError: when `ConsentMiddleware` is not mounted around the application.
+    """
+    consent = scope.get("consentgate")
+    if not isinstance(consent, RequestConsent):
+        raise LookupError("No consent in this scope. Mount ConsentMiddleware around the application.")
+    return consent
+
+
+def _is_gated(scope: Scope) -> bool:
+    """Tell whether another ConsentMiddleware is at work on this very request."""
+    consent = scope.get("consentgate")
+    if not isinstance(consent, RequestConsent) or not consent.is_open:
+        return False
+    warn_once("mounted-twice", "ConsentMiddleware is mounted twice; the inner one does nothing. Remove one.")
+    return True
+
+
+async def _respond(
+    handler: Callable[..., Any],
+    methods: tuple[str, ...],
+    visit: Visit,
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+) -> None:
+    if scope["method"] in methods:
+        response = await handler(Request(scope, receive), visit)
+    else:
+        response = PlainTextResponse("Method not allowed", 405, headers={"allow": ", ".join(methods)})
+    await response(scope, receive, send)
+
+
+def _site(policy: ConsentPolicy | str | os.PathLike[str], keys: Sequence[str], now: Callable[[], float]) -> Site:
+    problems = list(key_problems(keys))
+    try:
+        policy = policy if isinstance(policy, ConsentPolicy) else load_policy(Path(policy))
+    except ConfigurationError as error:
+        raise ConfigurationError([*problems, *error.problems], source=error.source) from None
+    if problems:
+        raise ConfigurationError(problems, source="the signing keys")
+    return Site(policy, ConsentCookie(policy, keys), CookieRules(policy), Rendering(policy), now)
+
+
+def read_keys(keys: str | Sequence[str] | None) -> Sequence[str]:
+    """Return the signing keys from a list or a text, or from the environment when there is neither."""
+    if keys is None:
+        keys = os.environ.get(KEYS_VARIABLE, "")
+    return keys.replace(",", " ").split() if isinstance(keys, str) else tuple(keys)

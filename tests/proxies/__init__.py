@@ -1,0 +1,1 @@
+"""Two visitors behind a real caching proxy."""
