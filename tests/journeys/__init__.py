@@ -1,0 +1,1 @@
+"""Journeys of visitors in a real browser, through a real server."""
