@@ -26,6 +26,7 @@ __all__ = ["CORPORA", "Corpus", "folder", "pages", "why_missing"]
 _HTML = re.compile(r"\.x?html?(?:\.(?!gz$)[\w-]+)*$")
 _SNIPPETS = re.compile(r"/tree-construction/.*\.dat$")
 _NOT_TO_BE_HAD = re.compile(r"No matching distribution found|Unable to locate package|no installation candidate")
+_UNREACHABLE = re.compile(r"Retrying \(|[Cc]onnection|timed out|resol(?:ve|ution)")  # pip then says "no match" as well
 _OLD_ENOUGH = "setuptools<81"  # the last with pkg_resources, which some of these packages' setup.py imports
 _SECONDS = 300  # for one package, of up to 35 MB
 
@@ -154,7 +155,7 @@ def _run(command: list[str], folder: Path, **environment: str) -> None:
         return
     lines = finished.stderr.strip().splitlines() or ["no reason given"]
     for line in lines:
-        if _NOT_TO_BE_HAD.search(line):
+        if _NOT_TO_BE_HAD.search(line) and not _UNREACHABLE.search(finished.stderr):
             raise _NotToBeHadError(line)
     raise SystemExit("\n".join([" ".join(command), *lines[-20:]]))
 
