@@ -24,7 +24,6 @@ _DEEPEST = 4  # folders of a path in which a cookie is looked for
 _LONGEST_PATH = 100  # characters of such a folder: visitors choose paths, and headers have to stay small
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256}")
 
-_FOUR_DIGIT_YEAR = re.compile(r"(?<![0-9])(?:19|20)[0-9]{2}(?![0-9])")
 _SECONDS = re.compile(r"-?[0-9]+")
 _EPOCH = "Thu, 01 Jan 1970 00:00:00 GMT"
 
@@ -81,11 +80,11 @@ def is_expiry(line: bytes, now: float) -> bool:
 
 def _time(date: str) -> float | None:
     """Read a cookie's date as seconds since 1970; old servers write 01-Jan-1970."""
-    if not _FOUR_DIGIT_YEAR.search(date):  # browsers and Python read two-digit years differently: in doubt, no expiry
-        return None
     parsed = parsedate_tz(date)
     try:
-        return None if parsed is None else mktime_tz(parsed)
+        # A year written 69 is 2069 to browsers and 1969 to Python: in doubt, no expiry.
+        is_doubtful = parsed is not None and parsed[0] == 1969 and "1969" not in date
+        return None if parsed is None or is_doubtful else mktime_tz(parsed)
     except (OverflowError, ValueError):
         return None
 
