@@ -14,9 +14,9 @@ __all__ = ["CookieRules"]
 
 Entry = TypeVar("Entry")
 
+_LONGEST_KEPT = 256  # characters of a name whose rule is remembered: visitors choose the names they send
 # About 100 bytes each: proxies commonly allow 4 to 8 KB for all of a response's headers. What is left over is
 # expired by the next page.
-_LONGEST_KEPT = 256  # characters of a name whose rule is remembered: visitors choose the names they send
 _MOST_EXPIRY_LINES = 24
 _LEAST_UNLIKELY = 4  # of them are kept for unlikely places, so that many cookies cannot crowd those out for ever
 _MOST_AT_ONCE = 32  # cookies looked at in one answer: a visitor may send thousands

@@ -14,7 +14,7 @@ from consentgate.csp import enforced, is_wide_enough, nonce_of, widened
 from consentgate.injector import Beginning, Injector, Markup
 from consentgate.notices import warn_once, warn_undeclared
 from consentgate.policy import sources_of
-from consentgate.response_kind import Kind, kind_of, value_of
+from consentgate.response_kind import BYPASSES, Kind, kind_of, value_of
 from consentgate.tag_watch import Look, TagWatch
 from consentgate.visit import Visit
 
@@ -23,7 +23,6 @@ __all__ = ["ResponseGate"]
 HeaderList = list[tuple[bytes, bytes]]
 
 _WEBSOCKET_STARTS = frozenset(("websocket.accept", "websocket.http.response.start"))
-_BYPASSES = ("http.response.pathsend", "http.response.zerocopysend")
 _CSP = b"content-security-policy"
 _CSP_HEADERS = (_CSP, b"content-security-policy-report-only")
 
@@ -115,7 +114,7 @@ class ResponseGate:
 
     async def _release(self, start: Message, message: Message) -> None:
         """Send a start that was held back, and a message that came before the first piece of the body."""
-        if message["type"] in _BYPASSES:  # the server itself reads the page from a file: nothing can be put into it
+        if message["type"] in BYPASSES:  # the server itself reads the page from a file: nothing can be put into it
             self._injector = None
         else:  # the page is still to come, and may grow
             start = {**start, "headers": self._encoded(_with_length(start["headers"], None))}

@@ -10,9 +10,12 @@ from consentgate.caching import is_marked
 from consentgate.notices import warn_once
 from consentgate.visit import Visit
 
-__all__ = ["Kind", "kind_of", "value_of"]
+__all__ = ["BYPASSES", "Kind", "kind_of", "value_of"]
 
 HeaderList = list[tuple[bytes, bytes]]
+
+# With these a server lets the application send a file by its path: no bytes would come by to put a banner into.
+BYPASSES = ("http.response.pathsend", "http.response.zerocopysend")
 
 # Libraries that fetch a part of a page say so; what they get is no document.
 _FRAGMENT_HEADERS = (b"turbo-frame", b"x-up-target", b"x-pjax", b"x-requested-with")

@@ -6,14 +6,13 @@ from starlette.types import Scope
 
 from consentgate.caching import conditions_for_app, is_marked
 from consentgate.cookies import names_in, without
+from consentgate.response_kind import BYPASSES
 from consentgate.visit import RequestConsent, Visit
 
 __all__ = ["show_to_app", "wants_page"]
 
 HeaderList = list[tuple[bytes, bytes]]
 
-# With these a server lets the application send a file by its path: no bytes would come by to put a banner into.
-_BYPASSES = ("http.response.pathsend", "http.response.zerocopysend")
 # A date cannot tell two visitors' pages apart, and a part of a page cannot be spliced.
 _OF_THE_OTHER_PAGE = frozenset((b"if-modified-since", b"if-range", b"if-unmodified-since", b"range"))
 
@@ -69,7 +68,7 @@ def _without_conditions(headers: HeaderList, visit: Visit) -> HeaderList:
 
 def _ask_for_bytes(scope: Scope, visit: Visit) -> None:
     """Have the page come by in pieces that markup can be put into: not by path, and not compressed."""
-    scope["extensions"] = {name: how for name, how in (scope.get("extensions") or {}).items() if name not in _BYPASSES}
+    scope["extensions"] = {name: how for name, how in (scope.get("extensions") or {}).items() if name not in BYPASSES}
     if visit.awaits_markup:
         scope["headers"] = [
             (key, b"identity" if key.lower() == b"accept-encoding" else value) for key, value in scope["headers"]
