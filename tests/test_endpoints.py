@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Message, Scope
 from consentgate import Category, ConsentPolicy, Controller, StorageItem
 from consentgate.assets import assets
 from consentgate.consent_cookie import ConsentCookie
-from consentgate.rendering import Rendering
+from consentgate.rendering import wording_of
 from tests.conftest import A_DAY, HOST, KEY, NOW, ORIGIN, PAGE, consent_cookie, make_client, make_policy, make_site
 
 pytestmark = pytest.mark.anyio
@@ -74,7 +74,7 @@ def text_of(response: httpx.Response) -> str:
 
 
 def wording() -> str:
-    return Rendering(make_policy()).wording
+    return wording_of(make_policy(), "en")
 
 
 # Methods.

@@ -24,6 +24,7 @@ LAYERS = (
     ("response_kind",),
     ("visit",),
     ("rendering", "consent_cookie", "cookie_rules"),
+    ("speech",),
     ("consent", "declarations", "policy_file"),
     ("policy",),
     ("inventory", "services"),
@@ -42,7 +43,8 @@ DOORS = {
     "msgspec": ("policy_file",),
     "starlette": ("middleware", "endpoints", "gate", "shield", "visit", "cli"),
     "jinja2": ("rendering",),
-    "markupsafe": ("rendering",),  # Jinja2's own
+    "markupsafe": ("rendering", "speech"),  # Jinja2's own
+    "babel": ("cli", "translations"),
     "click": ("cli",),
     "rich": ("cli",),
     "uvicorn": ("cli",),

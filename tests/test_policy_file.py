@@ -232,9 +232,9 @@ def template() -> str:
 # Wrong files
 
 KNOWN = (
-    "Known here: acceptance_days, cache, categories, controller, cookie_domain, cookie_name, dnt, enforce, "
-    "enforce_allows, gpc, gpc_statement, hosts, path_prefix, privacy_policy, refusal_days, secure, site_name, "
-    "skip_paths, undeclared."
+    "Known here: accept_language, acceptance_days, cache, categories, controller, cookie_domain, cookie_name, dnt, "
+    "enforce, enforce_allows, gpc, gpc_statement, hosts, language, languages, path_prefix, privacy_policy, refusal_days, "
+    "secure, site_name, skip_paths, texts, undeclared."
 )
 KNOWN_IN_CATEGORY = "Known here: basis, exception_assessed, items, purpose, services, signals, title, version."
 KNOWN_IN_ITEM = "Known here: duration, name, path, provider, purpose, type."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
@@ -15,6 +15,7 @@ from consentgate.assets import assets
 from consentgate.consent import Answer, Consent
 from consentgate.origin import is_same_origin, local_path
 from consentgate.policy import Category, ConsentPolicy, withheld_storage
+from consentgate.rendering import Place
 from consentgate.visit import MESSAGE_SECONDS, OUTCOMES, Site, Visit
 
 __all__ = ["Endpoints"]
@@ -23,7 +24,7 @@ Handler = Callable[[Request, Visit], Awaitable[Response]]
 
 _LONGEST_FORM = 8_192  # bytes; the largest form of ours has a few hundred
 _MOST_FIELDS = 40
-_ABOUT = ("asked", "wording", "back", "source")
+_ABOUT = ("asked", "wording", "back", "source", "lang")
 _TURN = re.compile(r"[0-9]{1,3}")
 _SOURCES = ("banner", "page")
 _NO_STORE = {"cache-control": "no-store"}
@@ -57,6 +58,7 @@ class Choice:
         back: where to go next, when it is safe.
         source: `banner` or `page`; empty when the form does not tell.
         is_outdated: whether the form shows other texts than those in use.
+        language: the language of the form; empty when it does not tell.
     """
 
     outcome: str
@@ -65,6 +67,7 @@ class Choice:
     back: str | None
     source: str
     is_outdated: bool
+    language: str
 
     @property
     def grants(self) -> bool:
@@ -105,17 +108,30 @@ class Endpoints:
     async def _page(self, request: Request, visit: Visit) -> Response:
         back = local_path(request.query_params.get("back", "")) or self._referring_path(request, visit)
         content = self._site.rendering.cookies_page(
-            visit.place,
+            self._place(visit, request.query_params.get("lang", "")),
             visit.consent,
             own_names=(visit.target.name, visit.message_target.name),
             saved=visit.message is not None,
             back=back,
         )
-        response = _html(content)
+        response = self._html(content)
         _set_cookies(response, visit.expiries(visit.consent))
         if visit.message is not None:
             _set_cookies(response, [visit.message_target.line("", 0)])
         return response
+
+    def _place(self, visit: Visit, *wished: str) -> Place:
+        """Return where a page of ours will stand, in the language the visitor is to read."""
+        rendering = self._site.rendering
+        language = rendering.language_for(*wished, accept_language=visit.header(b"accept-language"))
+        return rendering.place_in(visit.place, language, is_utf8=True)
+
+    def _html(self, content: bytes, status: int = 200) -> Response:
+        return HTMLResponse(content, status, headers=_PAGE_HEADERS | self._varies)
+
+    @property
+    def _varies(self) -> dict[str, str]:
+        return {"vary": "Accept-Language"} if self._site.policy.accept_language else {}
 
     def _referring_path(self, request: Request, visit: Visit) -> str | None:
         """Return the page of this site from which the visitor came."""
@@ -132,8 +148,8 @@ class Endpoints:
         more: dict[str, object] = {}
         if "back" in request.query_params and visit.consent.undecided:
             back = local_path(request.query_params["back"]) or ""
-            question = self._site.rendering.question(visit.place, visit.consent.undecided, back)
-            more["banner"] = question.decode("ascii")
+            place = self._site.rendering.place_in(visit.place, request.query_params.get("lang", "")[:35], is_utf8=True)
+            more["banner"] = self._site.rendering.question(place, visit.consent.undecided, back).decode()
         return self._state_response(visit, visit.consent, turn=int(turn) if _TURN.fullmatch(turn) else None, **more)
 
     def _state_response(self, visit: Visit, consent: Consent, *, turn: int | None = None, **more: object) -> Response:
@@ -156,9 +172,13 @@ class Endpoints:
             fields = await self._fields(request, visit)
             if fields.get("hide") == "yes":
                 return _see_other(self._way_back(fields, visit))
-            choice = self._read(fields)
         except FormError as error:
             return self._refuse(request, visit, error)
+        language = fields.get("lang", "")
+        try:
+            choice = self._read(fields)
+        except FormError as error:
+            return self._refuse(request, visit, error, language)
         if choice.is_outdated and choice.grants:
             return self._ask_again(request, visit, choice)
         consent = self._decide(visit, choice)
@@ -168,7 +188,7 @@ class Endpoints:
 
     def _ask_again(self, request: Request, visit: Visit, choice: Choice) -> Response:
         """Take the refusals of a form whose texts have changed since, and ask again about what it agrees to."""
-        response = self._refuse(request, visit, FormError(409, "changed"))
+        response = self._refuse(request, visit, FormError(409, "changed"), choice.language)
         refusals = {category: granted for category, granted in choice.answers.items() if not granted}
         if refusals:
             consent = self._decide(visit, replace(choice, answers=refusals))
@@ -190,7 +210,7 @@ class Endpoints:
         if _wants_json(request):
             return self._state_response(visit, consent, outcome=outcome)
         if choice.source == "page" or choice.back is None:
-            query = f"?{urlencode({'back': choice.back})}" if choice.back else ""
+            query = self._site.rendering.query_for(choice.language, **({"back": choice.back} if choice.back else {}))
             response = _see_other(visit.root + self._site.policy.path_prefix + query)
         else:
             response = _see_other(choice.back)
@@ -244,11 +264,12 @@ class Endpoints:
             back=local_path(fields.get("back", "")),
             source=fields.get("source", "") if fields.get("source") in _SOURCES else "",
             is_outdated=bool(fields.get("wording")) and not self._shown_wording(fields["wording"]),
+            language=self._site.rendering.language_for(fields["lang"]) if fields.get("lang") else "",
         )
 
     def _shown_wording(self, claimed: str) -> str:
         """Return the hash of the wording only when it is the one in use: what was not shown cannot be agreed to."""
-        return claimed if claimed == self._site.rendering.wording else ""
+        return claimed if self._site.rendering.has_shown(claimed) else ""
 
     def _answers(self, fields: Mapping[str, str]) -> dict[str, bool]:
         answers = {}
@@ -287,11 +308,13 @@ class Endpoints:
     def _way_back(self, fields: Mapping[str, str], visit: Visit) -> str:
         return local_path(fields.get("back", "")) or visit.root + self._site.policy.path_prefix
 
-    def _refuse(self, request: Request, visit: Visit, error: FormError) -> Response:
-        reason = self._site.rendering.text(f"error.{error.key}", **error.values)
+    def _refuse(self, request: Request, visit: Visit, error: FormError, language: str = "") -> Response:
+        rendering, place = self._site.rendering, self._place(visit, language)
+        speech, key = rendering.speech(place.language), f"error.{error.key}"
         if _wants_json(request):
-            return JSONResponse({"error": reason}, error.status, headers=_NO_STORE)
-        return _html(self._site.rendering.error_page(visit.place, reason), error.status)
+            said = {"error": speech.plain(key, **error.values)}
+            return JSONResponse(said, error.status, headers=_NO_STORE | self._varies)
+        return self._html(rendering.error_page(place, speech(key, **error.values)), error.status)
 
 
 async def _body(request: Request) -> bytes:
@@ -308,10 +331,6 @@ async def _body(request: Request) -> bytes:
 
 def _wants_json(request: Request) -> bool:
     return request.headers.get("accept", "").startswith("application/json")
-
-
-def _html(content: bytes, status: int = 200) -> Response:
-    return HTMLResponse(content, status, headers=_PAGE_HEADERS)
 
 
 def _see_other(path: str) -> Response:

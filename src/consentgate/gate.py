@@ -14,7 +14,7 @@ from consentgate.csp import enforced, is_wide_enough, nonce_of, widened
 from consentgate.injector import Beginning, Injector, Markup
 from consentgate.notices import warn_once, warn_undeclared
 from consentgate.policy import sources_of
-from consentgate.response_kind import BYPASSES, Kind, kind_of, value_of
+from consentgate.response_kind import BYPASSES, Kind, charset_of, kind_of, value_of
 from consentgate.tag_watch import Look, TagWatch
 from consentgate.visit import Visit
 
@@ -23,6 +23,7 @@ __all__ = ["ResponseGate"]
 HeaderList = list[tuple[bytes, bytes]]
 
 _WEBSOCKET_STARTS = frozenset(("websocket.accept", "websocket.http.response.start"))
+_UTF_8 = ("utf-8", "utf8")
 _CSP = b"content-security-policy"
 _CSP_HEADERS = (_CSP, b"content-security-policy-report-only")
 
@@ -45,6 +46,7 @@ class ResponseGate:
         self._injector: Injector | None = None
         self._gzip: Gzip | None = None
         self._is_head = False  # whether a page's headers go out without the page
+        self._charset = ""  # what a page's headers call its charset
         self._policies: list[str] = []
 
     def send(self, message: Message) -> Awaitable[None]:
@@ -87,10 +89,11 @@ class ResponseGate:
             self._is_head = True
             return self._send({**start, "headers": self._encoded(_with_length(start["headers"], None))})
         self._start = start
+        self._charset = charset_of(value_of(start["headers"], b"content-type").lower())
         self._injector = Injector(
             self._markup,
             page_expected=visit.site.policy.cache == "personal" and visit.header(b"sec-fetch-dest") == "document",
-            charset_known="charset=" in value_of(start["headers"], b"content-type").lower(),
+            charset_known=bool(self._charset),
         )
         return _nothing()
 
@@ -152,6 +155,7 @@ class ResponseGate:
         if policy.cache == "shared":
             return Markup(self._with_nonce(rendering.shared_head(place)))
         consent = visit.consent
+        spoken = rendering.place_in(place, beginning.language, self._is_utf8(beginning))
         head = self._with_nonce(
             rendering.head(
                 place,
@@ -162,10 +166,14 @@ class ResponseGate:
             )
         )
         if not consent.is_decided:
-            return Markup(head, rendering.question(place, consent.undecided, visit.back))
+            return Markup(head, rendering.question(spoken, consent.undecided, visit.back))
         if visit.message is not None:
-            return Markup(head, rendering.confirmation(place, visit.message, visit.back))
+            return Markup(head, rendering.confirmation(spoken, visit.message, visit.back))
         return Markup(head)
+
+    def _is_utf8(self, beginning: Beginning) -> bool:
+        """Tell whether browsers read the page as UTF-8: its headers count before what it says itself."""
+        return self._charset in _UTF_8 if self._charset else beginning.is_utf8
 
     def _lets_services_in(self) -> bool:
         """Tell whether a service accepted on this page could start here, under the policy the page has now."""

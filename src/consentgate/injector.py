@@ -38,6 +38,7 @@ _NAME_AND_VALUE = re.compile(
 _LANGUAGE = re.compile(rb"[a-zA-Z0-9-]{1,35}")
 _AMP = frozenset(mark + kind for mark in (b"amp", b"\xe2\x9a\xa1") for kind in (b"", b"4ads", b"4email"))
 _CHARSET = re.compile(rb"charset", re.IGNORECASE)
+_UTF_8 = (b"utf-8", b"utf8")
 _CHARSET_TAG = re.compile(rb"<meta[\t\n\f\r /][^>]*charset", re.IGNORECASE)
 _MARKED_TWICE = re.compile(rb"(?:\xef\xbb\xbf){2,}[\t\n\f\r ]*<(?:!doctype|html)\b", re.IGNORECASE)
 
@@ -62,16 +63,18 @@ class Beginning:
         language: the `lang` of `<html>`, or an empty string.
         has_base: whether a `<base>` changes what relative addresses mean.
         has_policy: whether a `<meta>` carries a Content-Security-Policy.
+        is_utf8: whether it says that it is UTF-8, by a byte order mark or where browsers look for `<meta charset>`.
     """
 
     language: str = ""
     has_base: bool = False
     has_policy: bool = False
+    is_utf8: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Markup:
-    """Hold what is inserted: ASCII bytes, so that they fit every charset that ASCII fits."""
+    """Hold what is inserted: UTF-8 where the page is known to be that, else ASCII, which fits every charset."""
 
     head: bytes = b""
     body: bytes = b""
@@ -200,9 +203,10 @@ class Injector:
         if not data.startswith(b"\xef\xbb\xbf"):
             return self._wait(0) if b"\xef\xbb\xbf".startswith(data) else self._content(data, 0)
         self._charset_known = True
+        self._beginning = Beginning(is_utf8=True)
         if _MARKED_TWICE.match(data):  # the second one is text, with which the body begins; the real <body> comes later
             self._is_document = True
-            self._beginning = Beginning(has_base=True)  # there may be one: it comes later too
+            self._beginning = Beginning(has_base=True, is_utf8=True)  # there may be one: it comes later too
             self._imply_body(3)
         elif data[3:4] in b"\xef" and len(data) < _LOOK_AHEAD:
             return self._wait(0)
@@ -323,10 +327,18 @@ class Injector:
         if name == b"base":
             self._beginning = replace(self._beginning, has_base=True)
         elif name == b"meta" and _CHARSET.search(attributes):
-            self._charset_seen = True
+            self._meet_charset(attributes, end)
         elif name == b"meta" and _values(attributes).get(b"http-equiv", b"").lower() == b"content-security-policy":
             self._beginning = replace(self._beginning, has_policy=True)
         return end
+
+    def _meet_charset(self, attributes: bytes, end: int) -> None:
+        """Take the first `<meta charset>`, when it ends where browsers still look for one."""
+        if not (self._charset_seen or self._beginning.is_utf8) and self._offset + end <= _CHARSET_WINDOW:
+            values = _values(attributes)
+            named = values.get(b"charset") or values.get(b"content", b"").partition(b"charset=")[2]
+            self._beginning = replace(self._beginning, is_utf8=named.strip(b"\t\n\f\r \"'").lower() in _UTF_8)
+        self._charset_seen = True
 
     def _raw(self, name: bytes, end: int) -> int:
         self._raw_name = name

@@ -14,6 +14,7 @@ from consentgate.errors import ConfigurationError, Problem
 from consentgate.services import GoogleAnalytics, Service
 from consentgate.services.google import CONSENT_SIGNALS, DEFAULT_SIGNALS
 from consentgate.storage import StorageItem, StorageType, expression, is_pattern, matches, overlap
+from consentgate.translations import SOURCE_LANGUAGE, available, own_text_problems
 
 __all__ = ["Basis", "Category", "ConsentPolicy", "Controller"]
 
@@ -58,7 +59,7 @@ _PUBLIC_SUFFIXES = frozenset(
         "gov.scot",
     ]
 )
-_FORM_FIELDS = frozenset({"choice", "asked", "wording", "back", "source", "hide"})
+_FORM_FIELDS = frozenset({"choice", "asked", "wording", "back", "source", "hide", "lang"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,6 +244,12 @@ class ConsentPolicy:
         gpc: whether Global Privacy Control counts as a refusal (`honour`) or not (`ignore`).
         gpc_statement: date (YYYY-MM-DD) since which the site honours it; then `/.well-known/gpc.json` says so.
         dnt: whether the older `DNT: 1` counts as a refusal too.
+        language: BCP 47 tag of the language in which titles, purposes and durations are written here; visitors read it
+            where a page says no language that there are texts in.
+        languages: the languages visitors may read; all that there are texts in when it is empty.
+        texts: a folder with the site's own texts, one file for each language, for example `texts/pl.toml`.
+        accept_language: whether the cookies page follows the browser's languages where neither the page before it nor
+            the visitor says one.
 
     Raises:
         ConfigurationError: listing everything that is wrong.
@@ -267,11 +274,15 @@ class ConsentPolicy:
     gpc: GpcMode = "honour"
     gpc_statement: str = ""
     dnt: bool = False
+    language: str = SOURCE_LANGUAGE
+    languages: tuple[str, ...] = ()
+    texts: str = ""
+    accept_language: bool = False
 
     def __post_init__(self) -> None:
         """Check everything and add the essential category."""
         object.__setattr__(self, "categories", _with_essential(tuple(self.categories)))
-        for name in ("hosts", "skip_paths", "enforce_allows"):
+        for name in ("hosts", "skip_paths", "enforce_allows", "languages"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         if problems := tuple(self._problems()):
             raise ConfigurationError(problems)
@@ -296,6 +307,29 @@ class ConsentPolicy:
         of_services = (service.storage_items(self.acceptance_days) for service in category.services)
         return sum(of_services, start=category.items)
 
+    @property
+    def offered_languages(self) -> tuple[str, ...]:
+        """The languages visitors can read, the site's own first."""
+        others = self.languages or available(self.texts)
+        return tuple(dict.fromkeys((self.language, *others)))
+
+    def own_words(self) -> dict[str, str]:
+        """Map the keys under which the site's own words can be translated to these words."""
+        controller = self.controller
+        words = {
+            "controller.name": controller.name,
+            "controller.address": controller.address,
+            "controller.data_protection_officer": controller.data_protection_officer,
+            "controller.regulator": controller.regulator,
+        }
+        for category in self.categories:
+            words[f"category_{category.id}.title"] = category.title
+            words[f"category_{category.id}.purpose"] = category.purpose
+            for item in category.items:
+                words[f"storage.{item.name}.purpose"] = item.purpose
+                words[f"storage.{item.name}.duration"] = item.duration
+        return {key: text for key, text in words.items() if text}
+
     def _problems(self) -> Iterator[Problem]:
         if not self.site_name.strip():
             yield Problem("site_name", self.site_name, "Give the name visitors know the site by.")
@@ -304,6 +338,7 @@ class ConsentPolicy:
         yield from self._cookie_problems()
         yield from self._address_problems()
         yield from self._gate_problems()
+        yield from self._language_problems()
         for category in self.categories:
             yield from category.problems(
                 f"categories.{category.id}", hosts=self.hosts, acceptance_days=self.acceptance_days
@@ -394,6 +429,19 @@ class ConsentPolicy:
             yield Problem("enforce", True, 'It needs cache = "personal": the header differs by visitor.')
         if self.gpc_statement and not (_DATE.fullmatch(self.gpc_statement) and self.gpc == "honour"):
             yield Problem("gpc_statement", self.gpc_statement, 'Write a date such as 2026-11-22, with gpc = "honour".')
+
+    def _language_problems(self) -> Iterator[Problem]:
+        if self.texts and (problems := tuple(own_text_problems(self.texts, self.own_words()))):
+            yield from problems
+            return
+        known = available(self.texts)
+        listed = [(f"languages[{index}]", tag) for index, tag in enumerate(self.languages)]
+        for place, tag in [("language", self.language), *listed]:
+            if tag not in known:
+                yield Problem(
+                    place, tag, f"There are texts in {', '.join(known)}. For another language put a file into texts."
+                )
+        yield from _duplicates("languages", self.languages)
 
     def _category_problems(self) -> Iterator[Problem]:
         yield from _duplicates("categories", (category.id for category in self.categories))

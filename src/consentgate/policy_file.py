@@ -43,7 +43,7 @@ def load_policy(path: str | PathLike[str]) -> ConsentPolicy:
     """
     source = str(path)
     table = _parse(Path(path), source)
-    reader = _Reader()
+    reader = _Reader(Path(path).parent)
     policy = reader.policy(table)
     if reader.problems or policy is None:
         raise ConfigurationError(reader.problems, source=source)
@@ -70,13 +70,20 @@ def _parse(path: Path, source: str) -> dict[str, Any]:
 
 
 class _Reader:
-    """Turn tables into the model, collecting problems instead of stopping at the first."""
+    """Turn tables into the model, collecting problems instead of stopping at the first.
 
-    def __init__(self) -> None:
+    Args:
+        folder: of the file; what the file says about other places on disk starts from it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self.problems: list[Problem] = []
 
     def policy(self, table: Mapping[str, Any]) -> ConsentPolicy | None:
         values = self._values(ConsentPolicy, table, "")
+        if values.get("texts"):
+            values["texts"] = str(self._folder / values["texts"])
         values["controller"] = self._controller(table)
         values["categories"] = tuple(self._categories(table.get("categories", {})))
         try:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache, lru_cache
+from urllib.parse import urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup as Safe
@@ -15,13 +16,14 @@ from markupsafe import escape
 from consentgate.assets import assets
 from consentgate.consent import Consent
 from consentgate.policy import Category, ConsentPolicy, signals_of
+from consentgate.speech import Speech
 from consentgate.storage import StorageItem
-from consentgate.translations import Texts, texts_for
+from consentgate.translations import accepted, pick, texts_digest, texts_for
 
-__all__ = ["Addresses", "Place", "Rendering"]
+__all__ = ["Addresses", "Place", "Rendering", "said_to_visitors", "wording_of"]
 
 _BACK = "consentgate-back-goes-here"
-_PREPARED = 256  # pieces of markup kept for reuse: places, languages and choices are few
+_PREPARED = 512  # pieces of markup kept for reuse: places, languages and choices are few
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +35,16 @@ class Place:
         root: the path under which the application is mounted.
         secure: whether cookies are `Secure` there.
         origin: `//host:port` where a page's `<base>` changes what relative addresses mean, else an empty string.
+        language: the language to speak there; the site's own when it is empty.
+        is_utf8: whether bytes beyond ASCII are read as UTF-8 there.
     """
 
     host: str
     root: str
     secure: bool
     origin: str = ""
+    language: str = ""
+    is_utf8: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +59,12 @@ class Addresses:
     home: str
 
     @classmethod
-    def at(cls, place: Place, path_prefix: str) -> Addresses:
-        """Work out the addresses for a place."""
+    def at(cls, place: Place, path_prefix: str, query: str = "") -> Addresses:
+        """Work out the addresses for a place; a query says in which language the cookies page is to be."""
         base = f"{place.origin}{place.root}{path_prefix}"
         files = assets()
         return cls(
-            page=base,
+            page=base + query,
             choice=f"{base}/choice",
             state=f"{base}/state",
             css=f"{base}/static/{files['consentgate.css'].name}",
@@ -70,7 +76,8 @@ class Addresses:
 class Rendering:
     """Render everything a visitor gets from consentgate.
 
-    All of it is ASCII with character references, so that it fits the charset of any page.
+    What is beyond ASCII is written as UTF-8 where the page is known to be that, else as character references, which
+    fit the charset of any page.
 
     Args:
         policy: what visitors are asked.
@@ -78,9 +85,11 @@ class Rendering:
 
     def __init__(self, policy: ConsentPolicy) -> None:
         self._policy = policy
-        self._texts = texts_for()
         self._templates = _templates()
-        self.wording = _wording(policy, self._texts)
+        self._texts_digest = texts_digest(policy.texts).encode()
+        self.speech = lru_cache(_PREPARED)(lambda language: Speech(policy, language))
+        self.wording = lru_cache(_PREPARED)(lambda language: wording_of(policy, language))
+        self.place_in = lru_cache(_PREPARED)(self._place_in)
         self._question = lru_cache(_PREPARED)(self._render_question)
         self._confirmation = lru_cache(_PREPARED)(self._render_confirmation)
         self._fingerprint = lru_cache(_PREPARED)(self._render_fingerprint)
@@ -106,7 +115,9 @@ class Rendering:
             saved: whether to say that a choice was saved a moment ago.
             back: the path of the page the visitor came from.
         """
-        rows = [self._row(category, consent, self._own_items(own_names)) for category in self._policy.categories]
+        speech = self._speech_at(place)
+        own = self._own_items(own_names, speech)
+        rows = [self._row(category, consent, own, speech) for category in self._policy.categories]
         optional = [category.id for category in self._policy.optional_categories]
         # The page brings its own style sheet; the script is there for the form and for whatever runs already.
         head = self.head(place, consent.granted, styled=False, scripted=bool(optional))
@@ -118,6 +129,7 @@ class Rendering:
             saved=saved,
             signalled=consent.signalled,
             back=back,
+            languages=self._language_links(place, back),
             head=head.decode("ascii"),
         )
 
@@ -141,9 +153,27 @@ class Rendering:
         """Return a short hash of what is put into a page; without `granted`, of what all visitors get."""
         return self._fingerprint(place, granted, undecided, message)
 
-    def text(self, key: str, **values: object) -> str:
-        """Return one text in the visitor's language."""
-        return self._texts(key, **values)
+    def language_for(self, *wished: str, accept_language: str = "") -> str:
+        """Return the language to speak: the first wish that can be met, else the site's own.
+
+        Args:
+            wished: BCP 47 tags, the best first; empty ones are passed over.
+            accept_language: the browser's header, which counts where the policy says so and no wish can be met.
+        """
+        policy = self._policy
+        further = accepted(accept_language) if policy.accept_language else []
+        found = pick([*filter(None, wished), *further], policy.offered_languages, policy.texts)
+        return found or policy.language
+
+    def query_for(self, language: str, **further: str) -> str:
+        """Write the query by which the cookies page is read in a language; empty when it would be so anyway."""
+        is_needed = language and (language != self._policy.language or self._policy.accept_language)
+        query = urlencode(further | ({"lang": language} if is_needed else {}))
+        return f"?{query}" if query else ""
+
+    def has_shown(self, wording: str) -> bool:
+        """Tell whether a hash is that of the texts in use, in any language."""
+        return any(wording == self.wording(language) for language in self._policy.offered_languages)
 
     def plans(self, place: Place, granted: frozenset[str]) -> list[dict[str, object]]:
         """List how the browser starts each service that a set of granted categories allows."""
@@ -168,9 +198,10 @@ class Rendering:
         self, place: Place, granted: frozenset[str] | None, undecided: tuple[str, ...], message: str | None
     ) -> str:
         if granted is None:
-            parts = [self.shared_head(place)]
+            parts = [self._texts_digest, self.shared_head(place)]
         else:
             parts = [
+                self._texts_digest,
                 self.head(place, granted, styled=bool(undecided), scripted=bool(undecided)),
                 (message or "").encode(),
             ]
@@ -196,15 +227,33 @@ class Rendering:
             parts.append(script.format(addresses.js, addresses.state, *attributes))
         return _ascii("".join(parts))
 
+    def _place_in(self, place: Place, page_language: str, is_utf8: bool) -> Place:
+        """Return a place within a page that says its language, or says none."""
+        return replace(place, language=self.language_for(page_language), is_utf8=is_utf8)
+
+    def _language_links(self, place: Place, back: str | None) -> list[dict[str, str]]:
+        """List the languages of the cookies page, each named in itself."""
+        further = {"back": back} if back else {}
+        page = Addresses.at(place, self._policy.path_prefix).page
+        links = []
+        for language in self._policy.offered_languages:
+            texts = texts_for(language, self._policy.texts)
+            address = f"{page}?{urlencode(further | {'lang': language})}"
+            links.append(
+                {"tag": language, "name": texts("language.name"), "direction": texts.direction, "address": address}
+            )
+        return links
+
     def _render_question(self, place: Place, undecided: tuple[str, ...]) -> list[bytes]:
-        asked = [self._category(category) for category in self._policy.categories if category.id in undecided]
+        speech = self._speech_at(place)
+        asked = [self._category(category, speech) for category in self._policy.categories if category.id in undecided]
         exceptions = [c for c in self._policy.optional_categories if not c.needs_consent]
         asked_ids = [*undecided, *(category.id for category in exceptions)]
         markup = self._render(
             "banner.html",
             place,
             asked=asked,
-            objectable=_listed([str(self._category(category)["title"]) for category in exceptions]),
+            objectable=speech.listed(speech.title(category) for category in exceptions),
             asked_ids=" ".join(asked_ids),
             accepted="accept_all" if len(asked_ids) == len(self._policy.optional_categories) else "save",
             back_mark=_BACK,
@@ -216,48 +265,72 @@ class Rendering:
         return markup.split(_BACK.encode())
 
     def _render(self, name: str, place: Place, **context: object) -> bytes:
-        policy = self._policy
+        policy, speech = self._policy, self._speech_at(place)
         hosts = policy.hosts if len(policy.hosts) > 1 and policy.cookie_domain else ()
         local = policy.privacy_policy.startswith("/")
         template = self._templates.get_template(name)
         markup = template.render(
-            t=self._texts,
+            t=speech,
             policy=policy,
-            urls=Addresses.at(place, policy.path_prefix),
-            hosts=_listed(hosts),
+            urls=Addresses.at(place, policy.path_prefix, self.query_for(place.language)),
+            hosts=speech.listed(speech.name(host) for host in hosts),
+            kept={
+                "acceptance": speech.duration(policy.acceptance_days),
+                "refusal": speech.duration(policy.refusal_days),
+            },
             privacy_policy=f"{place.origin}{place.root}{policy.privacy_policy}" if local else policy.privacy_policy,
-            wording=self.wording,
+            wording=self.wording(speech.language),
             **context,
         )
-        return _ascii(markup)
+        return markup.encode() if place.is_utf8 else _ascii(markup)
 
-    def _category(self, category: Category) -> dict[str, object]:
-        texts, key = self._texts, f"category_{category.id}"
+    def _speech_at(self, place: Place) -> Speech:
+        return self.speech(place.language or self._policy.language)
+
+    def _category(self, category: Category, speech: Speech) -> dict[str, object]:
         return {
             "id": category.id,
-            "title": category.title or texts(f"{key}.title"),
-            "purpose": category.purpose or texts(f"{key}.purpose"),
+            "title": speech.title(category),
+            "purpose": speech.purpose(category),
             "basis": category.effective_basis,
             "services": category.services,
-            "involved": _listed(
-                [texts("banner.service", title=one.title, provider=one.provider) for one in category.services]
+            "involved": speech.listed(
+                speech("banner.service", title=one.title, provider=one.provider) for one in category.services
             ),
         }
 
-    def _row(self, category: Category, consent: Consent, own: tuple[StorageItem, ...]) -> dict[str, object]:
-        listed = self._policy.items_of(category) + (own if category is self._policy.first_essential else ())
-        return self._category(category) | {"storage": listed, "granted": consent.allows(category.id)}
+    def _row(
+        self, category: Category, consent: Consent, own: list[dict[str, object]], speech: Speech
+    ) -> dict[str, object]:
+        listed = [_described(item, speech) for item in self._policy.items_of(category)]
+        return self._category(category, speech) | {
+            "storage": listed + (own if category is self._policy.first_essential else []),
+            "granted": consent.allows(category.id),
+        }
 
-    def _own_items(self, names: tuple[str, str]) -> tuple[StorageItem, ...]:
+    def _own_items(self, names: tuple[str, str], speech: Speech) -> list[dict[str, object]]:
         """List consentgate's own cookies: exempt from consent, but not from being disclosed (PECR Schedule A1, 4)."""
-        policy, texts = self._policy, self._texts
-        days = {"acceptance": policy.acceptance_days, "refusal": policy.refusal_days}
-        purposes = (texts("item.consent_cookie"), texts("item.message_cookie"))
-        durations = (texts("item.consent_cookie_duration", **days), texts("item.message_cookie_duration"))
-        return tuple(
-            StorageItem(name=name, purpose=purpose, duration=duration)
-            for name, purpose, duration in zip(names, purposes, durations, strict=True)
+        kept = speech(
+            "item.consent_cookie_duration",
+            acceptance=speech.duration(self._policy.acceptance_days),
+            refusal=speech.duration(self._policy.refusal_days),
         )
+        own: dict[str, object] = {"type": "cookie", "provider": ""}
+        return [
+            own | {"name": names[0], "purpose": speech("item.consent_cookie"), "duration": kept},
+            own
+            | {"name": names[1], "purpose": speech("item.message_cookie"), "duration": speech.duration(1, "minutes")},
+        ]
+
+
+def _described(item: StorageItem, speech: Speech) -> dict[str, object]:
+    return {
+        "name": item.name,
+        "type": item.type,
+        "purpose": speech.item_purpose(item),
+        "duration": speech.item_duration(item),
+        "provider": item.provider,
+    }
 
 
 @cache
@@ -272,10 +345,14 @@ def _templates() -> Environment:
     )
 
 
-def _wording(policy: ConsentPolicy, texts: Texts) -> str:
-    """Hash all that a visitor can read of a policy in one language, as 16 hexadecimal digits of a SHA-256.
+def said_to_visitors(policy: ConsentPolicy, language: str) -> str:
+    """Write all that a visitor can read of a policy in one language, as canonical JSON.
 
-    It proves which words were shown; it never decides whether somebody is asked again.
+    Its hash is in every consent given in that language, so that whoever keeps this can show what was asked.
+
+    Args:
+        policy: what visitors are asked.
+        language: one of `policy.offered_languages`.
     """
     said = {
         "site": [
@@ -288,10 +365,18 @@ def _wording(policy: ConsentPolicy, texts: Texts) -> str:
         "kept_days": [policy.acceptance_days, policy.refusal_days],
         "controller": asdict(policy.controller),
         "categories": [_said_of(category, policy) for category in policy.categories],
-        "texts": dict(texts.entries),
+        "language": language,
+        "texts": {**texts_for(folder=policy.texts).entries, **texts_for(language, policy.texts).entries},
     }
-    canonical = json.dumps(said, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+    return json.dumps(said, sort_keys=True, separators=(",", ":"))
+
+
+def wording_of(policy: ConsentPolicy, language: str) -> str:
+    """Hash all that a visitor can read of a policy in one language, as 16 hexadecimal digits of a SHA-256.
+
+    It proves which words were shown; it never decides whether somebody is asked again.
+    """
+    return hashlib.sha256(said_to_visitors(policy, language).encode()).hexdigest()[:16]
 
 
 def _said_of(category: Category, policy: ConsentPolicy) -> list[object]:
@@ -322,10 +407,3 @@ def _fill(parts: list[bytes], back: str) -> bytes:
 
 def _ascii(markup: str) -> bytes:
     return markup.encode("ascii", "xmlcharrefreplace")
-
-
-def _listed(names: Sequence[str]) -> str:
-    """Join names as a sentence does: a, b and c."""
-    if len(names) < 2:
-        return "".join(names)
-    return f"{', '.join(names[:-1])} and {names[-1]}"

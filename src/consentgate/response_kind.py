@@ -94,9 +94,14 @@ def _is_spliceable(headers: HeaderList, content_type: str, visit: Visit) -> bool
                 encoding,
             )
         return False
-    _, _, charset = content_type.partition("charset=")
-    charset = charset.partition(";")[0].strip(" \"'")
+    charset = charset_of(content_type)
     return not charset or _holds_ascii(charset)
+
+
+def charset_of(content_type: str) -> str:
+    """Return the charset that a content type in lower case names, or an empty string."""
+    _, _, charset = content_type.partition("charset=")
+    return charset.partition(";")[0].strip(" \"'")
 
 
 @lru_cache(maxsize=64)
