@@ -233,8 +233,8 @@ def template() -> str:
 
 KNOWN = (
     "Known here: accept_language, acceptance_days, cache, categories, controller, cookie_domain, cookie_name, dnt, "
-    "enforce, enforce_allows, gpc, gpc_statement, hosts, language, languages, path_prefix, privacy_policy, refusal_days, "
-    "secure, site_name, skip_paths, texts, undeclared."
+    "enforce, enforce_allows, gpc, gpc_statement, hosts, language, languages, path_prefix, privacy_policy, "
+    "refusal_days, secure, site_name, skip_paths, texts, undeclared."
 )
 KNOWN_IN_CATEGORY = "Known here: basis, exception_assessed, items, purpose, services, signals, title, version."
 KNOWN_IN_ITEM = "Known here: duration, name, path, provider, purpose, type."
@@ -258,8 +258,8 @@ WRONG = {
     ),
     "nested_too_deeply": ("a = " + "[" * 5_000 + "]" * 5_000, ["the file: Nest its lists and tables less."]),
     "unknown_setting": (
-        "language = 'en'\n" + SITE,
-        [f"language = 'en': There is no such setting. {KNOWN}"],
+        "tongue = 'en'\n" + SITE,
+        [f"tongue = 'en': There is no such setting. {KNOWN}"],
     ),
     "misspelt_setting": (
         "acceptance_day = 30\n" + SITE,

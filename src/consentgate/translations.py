@@ -33,6 +33,7 @@ __all__ = [
     "own_text_problems",
     "pick",
     "places_in",
+    "read_po",
     "texts_digest",
     "texts_for",
 ]
@@ -277,7 +278,7 @@ def _read_toml(path: Path) -> dict[str, str]:
     return _flat(tomllib.loads(path.read_text(encoding="utf-8")))
 
 
-def _read_po(path: Path) -> dict[str, str]:
+def read_po(path: Path) -> dict[str, str]:
     """Read a translator's catalogue; what is not translated, or marked as unsure, is left out.
 
     Raises:
@@ -299,7 +300,7 @@ def _read_po(path: Path) -> dict[str, str]:
     return entries
 
 
-_READERS: Mapping[str, Callable[[Path], dict[str, str]]] = {".po": _read_po, ".toml": _read_toml}
+_READERS: Mapping[str, Callable[[Path], dict[str, str]]] = {".po": read_po, ".toml": _read_toml}
 
 
 def own_text_problems(folder: str, further_keys: Collection[str]) -> Iterator[Problem]:

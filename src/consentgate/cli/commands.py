@@ -14,6 +14,7 @@ from rich.markup import escape
 from consentgate import __version__
 from consentgate.cli.check_app import Report, UncheckableError, check_app, show
 from consentgate.cli.import_app import names_an_app
+from consentgate.cli.translations import UntranslatableError, update_all
 from consentgate.errors import ConfigurationError
 from consentgate.policy import ConsentPolicy
 from consentgate.policy_file import load_policy, policy_schema
@@ -112,6 +113,31 @@ def schema() -> None:
 def key() -> None:
     """Draw a signing key for the environment variable CONSENTGATE_KEYS."""
     click.echo(secrets.token_urlsafe(32))
+
+
+@consentgate.command()
+@click.option(
+    "--policy", type=click.Path(path_type=Path), help="A site's policy: translate its own words, in its texts folder."
+)
+@click.option("--add", "added", multiple=True, metavar="LANGUAGE", help="Begin a catalogue; repeatable.")
+@click.option(
+    "--check", "only_check", is_flag=True, help="Change nothing; exit code 1 when a text is missing or unsure."
+)
+def translations(policy: Path | None, added: tuple[str, ...], only_check: bool) -> None:
+    """Bring every catalogue of translations up to date, and say what is missing.
+
+    Without a policy: consentgate's own catalogues, in a checkout. With one: the catalogues in the folder that its
+    setting texts names; a language that is not built in is given all of consentgate's texts too.
+    """
+    try:
+        states = update_all(policy, added, write=not only_check)
+    except (ConfigurationError, UntranslatableError) as error:
+        _err.print(f"[bold red]✗[/] {escape(str(error))}")
+        raise SystemExit(2) from None
+    for state in states:
+        _out.print(escape(str(state)))
+    if only_check and not all(state.is_complete for state in states):
+        raise SystemExit(1)
 
 
 def _schema_text() -> str:
