@@ -72,7 +72,7 @@
   function check(turn = 0) {
     for (const plan of Object.values(running)) window[plan.disable] = true;
     const address = new URL(stateAddress, location.href);
-    address.search = new URLSearchParams({ turn, ...(css && { back: location.pathname + location.search }) });
+    address.search = new URLSearchParams({ turn, ...(css && { back: location.pathname + location.search, lang: document.documentElement.lang }) });
     fetch(address, { cache: "no-store" })
       .then((answer) => answer.ok && answer.json())
       .then((state) => state && apply(state) && turn < 8 && check(turn + 1))

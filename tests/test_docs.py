@@ -318,6 +318,15 @@ def test_parts_of_policies_in_the_documentation_are_right(text: str, tmp_path: P
     assert load_policy(file).categories
 
 
+@pytest.mark.parametrize("text", blocks("toml texts"))
+def test_own_texts_in_the_documentation_are_right(text: str, tmp_path: Path) -> None:
+    (tmp_path / "pl.toml").write_text(text, encoding="utf-8")
+    item = StorageItem(name="survey_*", purpose="Remembers an answer.", duration="90 days")
+    surveys = Category(id="surveys", title="Surveys", purpose="They remember answers.", items=(item,))
+
+    assert "pl" in make_policy(categories=(surveys,), texts=str(tmp_path)).offered_languages
+
+
 def run(code: str) -> ASGIApp:
     """Run a program of the documentation and return its application."""
     made: dict[str, Any] = {"__name__": "documentation"}

@@ -60,6 +60,7 @@ PRIVACY = "Write a path such as /privacy, or an address that starts with https:/
 REFUSAL = "a refusal is kept for six months or more, and never shorter than an acceptance."
 ID = (
     "Use up to 24 lower-case letters, digits, _ and -, starting with a letter, and none of asked, back, choice, hide, "
+    "lang, "
     "source, wording."
 )
 MEASUREMENT = (
