@@ -14,6 +14,7 @@ _OF_THE_OTHER_PAGE = frozenset((b"accept-ranges", b"content-digest", b"content-m
 # Of a personal page further: a date cannot tell two visitors' pages apart, and these are orders to shared caches
 # that override Cache-Control (RFC 9213 and its forerunners).
 _OF_A_SHARED_PAGE = frozenset((b"cdn-cache-control", b"expires", b"last-modified", b"surrogate-control"))
+_OF_INTEREST = _OF_THE_OTHER_PAGE | _OF_A_SHARED_PAGE | {b"vary", b"cache-control", b"etag"}
 _KEPT_DIRECTIVES = frozenset((b"no-store", b"no-transform", b"must-revalidate"))
 _MARK = b"..consentgate-"
 _ENTITY_TAG = re.compile(rb'((?:W/)?"([^"]*)")')
@@ -33,16 +34,16 @@ def personal(headers: Iterable[tuple[bytes, bytes]], state: str, *, signals: Ite
     kept: HeaderList = []
     vary: list[bytes] = []
     directives: list[bytes] = []
-    for name, value in headers:
-        match name.lower():
-            case b"vary":
-                vary += _members(value)
-            case b"cache-control":
-                directives += _members(value)
-            case b"etag":
-                kept.append((name, etag_for_browser(value, state)))
-            case lower if lower not in _OF_THE_OTHER_PAGE and lower not in _OF_A_SHARED_PAGE:
-                kept.append((name, value))
+    for header in headers:
+        name = header[0].lower()
+        if name not in _OF_INTEREST:
+            kept.append(header)
+        elif name == b"vary":
+            vary += _members(header[1])
+        elif name == b"cache-control":
+            directives += _members(header[1])
+        elif name == b"etag":
+            kept.append((header[0], etag_for_browser(header[1], state)))
     kept.append((b"vary", _with_members(vary, (b"Cookie", *signals))))
     kept.append((b"cache-control", _private(directives)))
     return kept
@@ -89,6 +90,8 @@ def _members(value: bytes) -> list[bytes]:
 
 
 def _with_members(vary: list[bytes], added: Iterable[bytes]) -> bytes:
+    if not vary:
+        return b", ".join(added)
     if b"*" in vary:
         return b"*"
     present = {member.lower() for member in vary}
@@ -96,5 +99,7 @@ def _with_members(vary: list[bytes], added: Iterable[bytes]) -> bytes:
 
 
 def _private(directives: list[bytes]) -> bytes:
+    if not directives:
+        return b"private, no-cache"
     kept = [directive for directive in directives if directive.lower() in _KEPT_DIRECTIVES]
     return b", ".join([b"private", b"no-cache", *dict.fromkeys(kept)])

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import inf
 
 from consentgate.notices import warn_once
 from consentgate.policy import MOST_CATEGORIES, Category, ConsentPolicy
 
-__all__ = ["Answer", "Consent"]
+__all__ = ["Answer", "Consent", "next_change"]
 
 _SECONDS_A_DAY = 24 * 60 * 60
 _CLOCK_SKEW = 300  # seconds a decision may lie in the future: several servers' clocks differ a little
@@ -35,11 +36,13 @@ class Answer:
         days = policy.acceptance_days if self.granted else policy.refusal_days
         return self.decided_at + days * _SECONDS_A_DAY
 
+    def counts_from(self) -> int:
+        """Say from when this answer counts, in seconds since 1970: other servers' clocks may be a little ahead."""
+        return self.decided_at - _CLOCK_SKEW
+
     def counts_for(self, category: Category, policy: ConsentPolicy, now: float) -> bool:
         """Tell whether it still answers what is asked today."""
-        if self.version != category.version or self.decided_at > now + _CLOCK_SKEW:
-            return False
-        return now < self.expires_at(policy)
+        return self.version == category.version and self.counts_from() <= now < self.expires_at(policy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +107,14 @@ class Consent:
     def decided_at(self) -> int | None:
         """When the latest decision was made, in seconds since 1970, or `None` before the first."""
         return max((answer.decided_at for answer in self.answers.values()), default=None)
+
+
+def next_change(policy: ConsentPolicy, answers: Mapping[str, Answer], now: float) -> float:
+    """Say until when answers mean what they mean now, in seconds since 1970; for ever when nothing is to come."""
+    moments = [
+        at for answer in answers.values() for at in (answer.counts_from(), answer.expires_at(policy)) if at > now
+    ]
+    return min(moments, default=inf)
 
 
 def _carried(

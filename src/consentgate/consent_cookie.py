@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from math import ceil
@@ -11,7 +11,7 @@ from typing import Any
 
 from itsdangerous import BadData, URLSafeSerializer
 
-from consentgate.consent import Answer, Consent
+from consentgate.consent import Answer, Consent, next_change
 from consentgate.errors import Problem
 from consentgate.policy import ConsentPolicy, is_within
 
@@ -20,6 +20,7 @@ __all__ = ["ConsentCookie", "CookieTarget", "key_problems"]
 _SALT = "consentgate.consent-cookie.v1"
 _LONGEST_VALUE = 4096  # bytes: RFC 6265bis 5.6 lets no browser store a longer one
 _MOST_CANDIDATES = 6  # cookies of our name that are looked at; more is an attack, not a domain change
+_MOST_VERIFIED = 2_048  # values that are remembered as verified, of about 150 bytes each
 _SHORTEST_KEY = 32  # characters
 _FEWEST_DIFFERENT = 8  # characters; fewer means a key nobody drew at random
 _WELL_KNOWN_KEYS = (
@@ -70,6 +71,15 @@ class CookieTarget:
         return "; ".join(attributes).encode("ascii")
 
 
+@dataclass(frozen=True, slots=True)
+class _Verified:
+    """Hold what a cookie whose signature was verified means, from one time to another (seconds since 1970)."""
+
+    consent: Consent
+    since: float
+    until: float
+
+
 class ConsentCookie:
     """Sign and verify consent cookies.
 
@@ -83,6 +93,8 @@ class ConsentCookie:
 
     def __init__(self, policy: ConsentPolicy, keys: Sequence[str]) -> None:
         self._policy = policy
+        self._undecided = tuple(Consent.from_answers(policy, {}, 0, signalled=signalled) for signalled in (False, True))
+        self._verified: dict[tuple[bytes, bool], _Verified] = {}  # a forged value never gets in
         self._serializer = URLSafeSerializer(
             list(reversed(keys)),  # itsdangerous signs with the last one
             salt=_SALT,
@@ -101,14 +113,30 @@ class ConsentCookie:
         ]
         return str(self._serializer.dumps(acts))
 
-    def read(self, values: Iterable[bytes], now: float, *, signalled: bool = False) -> Consent:
+    def read(self, values: Sequence[bytes], now: float, *, signalled: bool = False) -> Consent:
         """Work out a visitor's consent from the values of all cookies of our name.
 
         The newest valid decision wins. Anything that is not ours, too long or malformed counts as no cookie at all.
         """
-        candidates = [self._load(value) for value in list(values)[:_MOST_CANDIDATES]] or [{}]
-        consents = [Consent.from_answers(self._policy, answers, now, signalled=signalled) for answers in candidates]
+        if not values:
+            return self._undecided[signalled]
+        if len(values) == 1:
+            return self._read(values[0], now, signalled)
+        consents = [self._read(value, now, signalled) for value in values[:_MOST_CANDIDATES]]
         return max(consents, key=lambda consent: consent.decided_at or 0)
+
+    def _read(self, value: bytes, now: float, signalled: bool) -> Consent:
+        verified = self._verified.get((value, signalled))
+        if verified is not None and verified.since <= now < verified.until:
+            return verified.consent
+        answers = self._load(value)
+        if not answers:
+            return self._undecided[signalled]
+        consent = Consent.from_answers(self._policy, answers, now, signalled=signalled)
+        if len(self._verified) >= _MOST_VERIFIED:
+            self._verified.clear()
+        self._verified[value, signalled] = _Verified(consent, now, next_change(self._policy, answers, now))
+        return consent
 
     def max_age(self, consent: Consent, now: float) -> int:
         """Say for how many seconds the browser has to keep the cookie: until its last answer lapses."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import TypeVar
@@ -53,7 +54,10 @@ class CookieRules:
         # No pattern of a site's may claim the consent cookie itself.
         self._exact |= dict.fromkeys(own_cookie_names(policy), (policy.first_essential, "/"))
         self._patterns = [rule for rule in rules if is_pattern(rule[0])]
+        self.everything = frozenset(category.id for category in policy.categories)
+        """What a visitor has granted to whom nothing is withheld."""
         self._find = lru_cache(maxsize=1024)(self._look_up)
+        self._optional = _any_of([name for name, category, _ in rules if not category.is_essential]).search
 
     def category_of(self, name: str) -> Category | None:
         """Return the category that declares a cookie, or `None` for one that nobody declared."""
@@ -64,6 +68,13 @@ class CookieRules:
         """Tell whether a cookie is declared in a category that a visitor can refuse."""
         category = self.category_of(name)
         return category is not None and not category.is_essential
+
+    def may_hold_optional(self, cookies: bytes) -> bool:
+        """Tell whether one of a `Cookie` header's cookies may be one that a visitor can refuse, by how its name begins.
+
+        Most requests have none, which is seen here without looking any name up.
+        """
+        return self._optional(b";" + cookies) is not None
 
     def permits(self, name: str, granted: frozenset[str]) -> bool:
         """Tell whether a cookie may be set or read; one that nobody declared may."""
@@ -110,6 +121,12 @@ class CookieRules:
             if matches(pattern, name):
                 return category, path
         return None
+
+
+def _any_of(names: Iterable[str]) -> re.Pattern[bytes]:
+    """Return an expression for a cookie whose name begins as one of some names and patterns does."""
+    beginnings = sorted({name.partition("*")[0].encode("latin-1") for name in names})
+    return re.compile(rb";\s*(?:%s)" % (b"|".join(map(re.escape, beginnings)) or rb"(?!)"))
 
 
 def _unlikely(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import replace
 
 from starlette.types import Message, Send
@@ -11,16 +11,18 @@ from consentgate.caching import personal, shared
 from consentgate.compression import Gzip, accepts_gzip
 from consentgate.cookies import is_expiry, set_cookie_name
 from consentgate.csp import enforced, is_wide_enough, nonce_of, widened
-from consentgate.injector import Beginning, Injector, Markup
+from consentgate.injector import Beginning, Beginnings, Injector, Markup, Reading
 from consentgate.notices import warn_once, warn_undeclared
 from consentgate.policy import sources_of
-from consentgate.response_kind import BYPASSES, Kind, charset_of, kind_of, value_of
+from consentgate.rendering import Place, filled
+from consentgate.response_kind import BYPASSES, Kind, kind_of, media_type_of, value_of
 from consentgate.tag_watch import Look, TagWatch
 from consentgate.visit import Visit
 
 __all__ = ["ResponseGate"]
 
 HeaderList = list[tuple[bytes, bytes]]
+Fields = Mapping[bytes, bytes]
 
 _WEBSOCKET_STARTS = frozenset(("websocket.accept", "websocket.http.response.start"))
 _UTF_8 = ("utf-8", "utf8")
@@ -35,110 +37,149 @@ class ResponseGate:
         visit: the request.
         send: the server's `send`.
         watch: notices tags that pages carry by themselves.
+        beginnings: where it is remembered how this application's pages begin.
     """
 
-    def __init__(self, visit: Visit, send: Send, watch: TagWatch | None = None) -> None:
+    _through = False  # whether all that follows is none of our business
+    _look: Look | None = None
+    _start: Message | None = None  # held back until the first piece of the page is there
+    _reading: Reading | None = None  # how a page is to be read, until all markup is in it
+    _injector: Injector | None = None
+    _gzip: Gzip | None = None
+    _charset = ""  # what a page's headers call its charset
+    _is_head = False  # whether a page's headers go out without the page
+    _policies: Sequence[str] = ()
+
+    def __init__(self, visit: Visit, send: Send, watch: TagWatch, beginnings: Beginnings) -> None:
         self._visit = visit
         self._send = send
         self._watch = watch
-        self._look: Look | None = None
-        self._start: Message | None = None
-        self._injector: Injector | None = None
-        self._gzip: Gzip | None = None
-        self._is_head = False  # whether a page's headers go out without the page
-        self._charset = ""  # what a page's headers call its charset
-        self._policies: list[str] = []
+        self._beginnings = beginnings
 
     def send(self, message: Message) -> Awaitable[None]:
         """Take a message from the application and pass on what may leave."""
+        if self._through:
+            return self._send(message)
         kind = message["type"]
         if kind == "http.response.start":
             return self._on_start(message)
-        if kind == "http.response.body" and self._look is not None:
-            self._look.see(message.get("body", b""), last=not message.get("more_body", False))
-        if kind == "http.response.body" and self._injector is not None:
-            return self._on_body(message, self._injector)
-        if kind == "http.response.body" and self._is_head:
-            return self._send({**message, "body": b""})  # or a server would announce the other page's length
+        if kind == "http.response.body":
+            return self._on_body(message)
         if self._start is not None:
-            start, self._start = self._start, None
-            return self._release(start, message)
+            return self._release(self._start, message)
         if kind in _WEBSOCKET_STARTS:
             return self._send({**message, "headers": _permitted(_raw(message), self._visit)})
         return self._send(message)
 
     def _on_start(self, message: Message) -> Awaitable[None]:
-        headers = _raw(message)
-        kept = _permitted(headers, self._visit)
-        kind = kind_of(message["status"], headers, self._visit)
+        headers = message.get("headers")
+        if type(headers) is not list:  # it may be a generator, or missing
+            headers = _raw(message)
+            message = {**message, "headers": headers}
+        fields = {key.lower(): value for key, value in reversed(headers)}  # of several with a name the first
+        if b"set-cookie" in fields:
+            headers = _permitted(headers, self._visit)
+            message = {**message, "headers": headers}
+        kind = kind_of(message["status"], fields, self._visit)
         if kind is Kind.OTHER:
-            return self._send({**message, "headers": kept})  # the application's own may be a generator, now used up
-        if self._watch is not None:
-            self._look = self._watch.look(self._visit, message["status"], headers)
-        self._policies = [_text(value) for key, value in headers if key.lower() == _CSP]
-        page = {**message, "headers": self._page_headers(kept)}
-        if kind is Kind.PERSONAL:
-            return self._send(page)
-        return self._on_page(page)
+            self._through = True
+            return self._send(message)
+        self._look = self._watch.look(self._visit, message["status"], headers, fields)
+        if _CSP in fields:
+            self._policies = [_text(value) for key, value in headers if key.lower() == _CSP]
+        page = {**message, "headers": self._page_headers(headers, fields)}
+        if kind is Kind.PAGE:
+            return self._on_page(page, fields)
+        self._through = self._look is None
+        return self._send(page)
 
-    def _on_page(self, start: Message) -> Awaitable[None]:
+    def _on_page(self, start: Message, fields: Fields) -> Awaitable[None]:
         visit = self._visit
-        if _would_be_compressed(start["headers"]) and accepts_gzip(visit.header(b"accept-encoding")):
+        if _would_be_compressed(start["headers"], fields) and accepts_gzip(visit.header(b"accept-encoding")):
             self._gzip = Gzip()
         if visit.method == "HEAD":  # its length would be that of another page
             self._is_head = True
             return self._send({**start, "headers": self._encoded(_with_length(start["headers"], None))})
         self._start = start
-        self._charset = charset_of(value_of(start["headers"], b"content-type").lower())
-        self._injector = Injector(
-            self._markup,
-            page_expected=visit.site.policy.cache == "personal" and visit.header(b"sec-fetch-dest") == "document",
+        self._charset = media_type_of(fields[b"content-type"]).charset
+        self._reading = Reading(
+            address=visit.path,
+            page_expected=not visit.site.is_shared and visit.fields.get(b"sec-fetch-dest") == b"document",
             charset_known=bool(self._charset),
         )
         return _nothing()
 
-    async def _on_body(self, message: Message, injector: Injector) -> None:
+    def _on_body(self, message: Message) -> Awaitable[None]:
+        if self._look is not None:
+            self._look.see(message.get("body", b""), last=not message.get("more_body", False))
+        if self._is_head:
+            return self._send({**message, "body": b""})  # or a server would announce the other page's length
+        if self._reading is not None or self._gzip is not None:
+            return self._on_piece(message)
+        return self._send(message)
+
+    def _on_piece(self, message: Message) -> Awaitable[None]:
+        """Pass a piece of a page on, and before the first one the page's start: its length may be known now."""
         last = not message.get("more_body", False)
-        body = injector.feed(message.get("body", b""))
-        if last:
-            body += injector.close()
-            self._explain(injector)
+        body = message.get("body", b"")
+        if self._reading is not None:
+            body = self._spliced(body, self._reading, last=last)
         if self._gzip is not None:
             body = self._gzip.feed(body, last=last)
-        if self._start is not None:
-            start, self._start = self._start, None
-            headers = _with_length(start["headers"], len(body) if last else None)
-            await self._send({**start, "headers": self._encoded(headers)})
-        if body or last:
-            await self._send({**message, "body": body})
+        piece = {**message, "body": body} if body or last else None
+        start, self._start = self._start, None
+        if start is None:
+            return self._send(piece) if piece is not None else _nothing()
+        start["headers"] = self._encoded(_with_length(start["headers"], len(body) if last else None))
+        return self._send(start) if piece is None else _both(self._send, start, piece)
+
+    def _spliced(self, body: bytes, reading: Reading, *, last: bool) -> bytes:
+        """Return what may leave of a piece, with the markup if its place is in there."""
+        if self._injector is None:
+            if (spliced := self._beginnings.splice(body, reading, self._markup)) is not None:
+                self._has_spliced()
+                return spliced
+            self._injector = Injector(self._markup, beginnings=self._beginnings, **reading._asdict())
+        body = self._injector.feed(body)
+        if last:
+            body += self._injector.close()
+        if self._injector.finished:
+            _explain(self._injector)
+            self._has_spliced()
+        return body
+
+    def _has_spliced(self) -> None:
+        """Let the rest of the page pass."""
+        self._reading = self._injector = None
+        self._through = self._gzip is None and self._look is None
 
     def _encoded(self, headers: HeaderList) -> HeaderList:
         return headers if self._gzip is None else [*headers, (b"content-encoding", b"gzip")]
 
-    async def _release(self, start: Message, message: Message) -> None:
+    def _release(self, start: Message, message: Message) -> Awaitable[None]:
         """Send a start that was held back, and a message that came before the first piece of the body."""
+        self._start = None
         if message["type"] in BYPASSES:  # the server itself reads the page from a file: nothing can be put into it
-            self._injector = None
+            self._reading = None
         else:  # the page is still to come, and may grow
             start = {**start, "headers": self._encoded(_with_length(start["headers"], None))}
-        await self._send(start)
-        await self._send(message)
+        return _both(self._send, start, message)
 
-    def _page_headers(self, headers: HeaderList) -> HeaderList:
+    def _page_headers(self, headers: HeaderList, fields: Fields) -> HeaderList:
         """Return a page's headers with its caching, its policy, and the lines that expire what is not agreed to."""
         visit, policy = self._visit, self._visit.site.policy
-        if policy.cache == "shared":
+        if visit.site.is_shared:
             return shared(headers, visit.state)
-        headers = personal(self._with_csp(headers), visit.state, signals=sorted(name for name, _ in visit.site.signals))
-        lines = visit.expiries(visit.consent) + visit.healing()
-        if visit.message is not None:
-            lines.append(visit.message_target.line("", 0))
-        return headers + [(b"set-cookie", line) for line in lines]
+        if policy.enforce or not fields.keys().isdisjoint(_CSP_HEADERS):
+            headers = self._with_csp(headers)
+        headers = personal(headers, visit.state, signals=visit.site.signal_names)
+        lines = visit.housekeeping()
+        return headers + [(b"set-cookie", line) for line in lines] if lines else headers
 
     def _with_csp(self, headers: HeaderList) -> HeaderList:
         """Let through what the granted services need, on this response alone; with `enforce`, nothing else."""
         policy = self._visit.site.policy
-        granted = sources_of(policy, self._visit.consent.granted)
+        granted = self._visit.prepared.sources
         changed = [
             (key, widened(_text(value), granted).encode("latin-1") if key.lower() in _CSP_HEADERS else value)
             for key, value in headers
@@ -148,13 +189,27 @@ class ResponseGate:
         return changed
 
     def _markup(self, beginning: Beginning) -> Markup:
-        visit, rendering, policy = self._visit, self._visit.site.rendering, self._visit.site.policy
+        visit, policy = self._visit, self._visit.site.policy
         if beginning.has_policy:
             _warn_meta_policy()
-        place = replace(visit.place, origin=visit.authority) if beginning.has_base else visit.place
-        if policy.cache == "shared":
-            return Markup(self._with_nonce(rendering.shared_head(place)))
-        consent = visit.consent
+        if visit.site.is_shared:
+            return Markup(self._with_nonce(visit.site.rendering.shared_head(self._place(beginning))))
+        if beginning.has_base or self._policies or policy.enforce:
+            return self._markup_of_its_own(beginning)
+        head = visit.prepared.head
+        if not visit.is_spoken_to:
+            return Markup(head)
+        words = visit.spot.words(visit.consent.undecided, visit.message, beginning.language, self._is_utf8(beginning))
+        return Markup(head, filled(words, visit.back))
+
+    def _place(self, beginning: Beginning) -> Place:
+        visit = self._visit
+        return replace(visit.place, origin=visit.authority) if beginning.has_base else visit.place
+
+    def _markup_of_its_own(self, beginning: Beginning) -> Markup:
+        """Return markup for a page with a nonce, a policy or a base, for which nothing is prepared."""
+        visit, rendering, consent = self._visit, self._visit.site.rendering, self._visit.consent
+        place = self._place(beginning)
         spoken = rendering.place_in(place, beginning.language, self._is_utf8(beginning))
         head = self._with_nonce(
             rendering.head(
@@ -179,10 +234,10 @@ class ResponseGate:
         """Tell whether a service accepted on this page could start here, under the policy the page has now."""
         policy = self._visit.site.policy
         everything = frozenset(category.id for category in policy.categories)
-        needed = sources_of(policy, everything)
-        sent = [widened(text, sources_of(policy, self._visit.consent.granted)) for text in self._policies]
+        granted, needed = self._visit.prepared.sources, sources_of(policy, everything)
+        sent = [widened(text, granted) for text in self._policies]
         if policy.enforce:
-            sent.append(enforced(policy.enforce_allows, sources_of(policy, self._visit.consent.granted)))
+            sent.append(enforced(policy.enforce_allows, granted))
         return is_wide_enough(sent, needed)
 
     def _with_nonce(self, head: bytes) -> bytes:
@@ -191,18 +246,24 @@ class ResponseGate:
                 head = head.replace(tag, tag + b'nonce="%s" ' % nonce.encode("ascii"))
         return head
 
-    def _explain(self, injector: Injector) -> None:
-        if not injector.spliced:
-            warn_once(
-                "no-place",
-                "A page went out without a banner, because it does not look like an HTML document: it has neither a "
-                "doctype nor <html>, <head>, <body>, <title> or <meta>, or it is a frameset or an AMP page.",
-            )
+
+async def _both(send: Send, first: Message, second: Message) -> None:
+    await send(first)
+    await send(second)
+
+
+def _explain(injector: Injector) -> None:
+    if not injector.spliced:
+        warn_once(
+            "no-place",
+            "A page went out without a banner, because it does not look like an HTML document: it has neither a "
+            "doctype nor <html>, <head>, <body>, <title> or <meta>, or it is a frameset or an AMP page.",
+        )
 
 
 def _permitted(headers: HeaderList, visit: Visit) -> HeaderList:
     """Return a response's headers without the cookies that the visitor did not agree to; the rest keep their order."""
-    return [(key, value) for key, value in headers if key.lower() != b"set-cookie" or _may_set(value, visit)]
+    return [pair for pair in headers if pair[0].lower() != b"set-cookie" or _may_set(pair[1], visit)]
 
 
 def _may_set(line: bytes, visit: Visit) -> bool:
@@ -210,7 +271,7 @@ def _may_set(line: bytes, visit: Visit) -> bool:
     name = set_cookie_name(line)
     category = visit.site.rules.category_of(name)
     if category is not None:
-        return category.is_essential or category.id in visit.consent.granted or is_expiry(line, visit.site.now())
+        return category.id in visit.consent.granted or is_expiry(line, visit.site.now())
     handling = visit.site.policy.undeclared
     if handling == "allow" or is_expiry(line, visit.site.now()):
         return True
@@ -218,18 +279,19 @@ def _may_set(line: bytes, visit: Visit) -> bool:
     return handling == "report"
 
 
-def _would_be_compressed(headers: HeaderList) -> bool:
+def _would_be_compressed(headers: HeaderList, fields: Fields) -> bool:
     """Tell whether the application compresses such pages: it says so for caches even when it was asked not to."""
+    if b"vary" not in fields:
+        return False
     vary = ",".join(_text(value).lower() for key, value in headers if key.lower() == b"vary")
-    return "accept-encoding" in vary and not value_of(headers, b"content-encoding")
+    return "accept-encoding" in vary and not value_of(fields, b"content-encoding")
 
 
 def _with_length(headers: HeaderList, length: int | None) -> HeaderList:
     """Return headers with the page's new length, or with none when it is not known yet."""
-    had_length = any(key.lower() == b"content-length" for key, _ in headers)
-    kept = [(key, value) for key, value in headers if key.lower() != b"content-length"]
-    if had_length and length is not None:
-        kept.append((b"content-length", str(length).encode()))
+    kept = [pair for pair in headers if pair[0].lower() != b"content-length"]
+    if length is not None and len(kept) < len(headers):
+        kept.append((b"content-length", b"%d" % length))
     return kept
 
 

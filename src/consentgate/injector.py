@@ -12,12 +12,15 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum, auto
+from typing import NamedTuple
 
-__all__ = ["Beginning", "Injector", "Markup"]
+__all__ = ["Beginning", "Beginnings", "Injector", "Markup", "Reading"]
 
 _LONGEST_TOKEN = 65_536  # bytes of one tag; a page with a longer one is left alone, however it is cut
 _CHARSET_WINDOW = 1_024  # bytes in which browsers look for <meta charset> (HTML 13.2.3.2)
 _LOOK_AHEAD = 1_024  # bytes in which a page without <body> may turn out to be a frameset
+_LONGEST_KNOWN = 8_192  # bytes of a beginning that is remembered
+_MOST_KNOWN = 256  # of these: 2 MB at the very most
 _LONGEST_MARK = 10  # bytes that may have to be seen together: "</noframes", "</noscript"
 
 _SPACE = re.compile(rb"[\t\n\f\r ]+")
@@ -28,12 +31,33 @@ _DOCTYPE = re.compile(rb"<!doctype\b", re.IGNORECASE)
 # Quotes count in attribute values only: <body class=it's> ends at its first ">" (HTML 13.2.5.32 to 38).
 _VALUE = rb"""[\t\n\f\r ]*+=[\t\n\f\r ]*+(?:"[^"]*+"|'[^']*+'|(?!["'])[^\t\n\f\r >]*+)"""
 _ATTRIBUTE = rb"=?+[^\t\n\f\r />=]*+(?:" + _VALUE + rb"|(?![\t\n\f\r ]*+=))"
-_TAG = re.compile(rb"<(/?)([a-zA-Z][^\t\n\f\r />]*+)((?:[\t\n\f\r /]++|(?!>)" + _ATTRIBUTE + rb")*+)>")
+_ATTRIBUTES = rb"(?:[\t\n\f\r /]++|(?!>)" + _ATTRIBUTE + rb")*+"
+_TAG = re.compile(rb"<(/?)([a-zA-Z][^\t\n\f\r />]*+)(" + _ATTRIBUTES + rb")>")
 _TAG_START = re.compile(rb"<(?:/?[a-zA-Z]|[!?/]|\Z)")
 _SCRIPT_MARK = re.compile(rb"<!--|-->|<(/?)script(?=[\t\n\f\r />])", re.IGNORECASE)
 _NAME_AND_VALUE = re.compile(
     rb"""(?=[^\t\n\f\r />])(=?+[^\t\n\f\r />=]*+)"""
     rb"""(?:[\t\n\f\r ]*+=[\t\n\f\r ]*+(?:"([^"]*+)"|'([^']*+)'|([^\t\n\f\r >]*+)))?"""
+)
+# Most of a head at one go: whole elements that change nothing of what follows. What is not plainly one of them ends the
+# run: raw text with a "<" in it, a <meta> with any word of a charset or a policy in it, or whose values hold ">".
+_REST = rb"(?=[\t\n\f\r />])" + _ATTRIBUTES + b">"
+_REST_OF_META = (
+    rb"(?=[\t\n\f\r />])(?![^>]*(?:charset|http-equiv))(?![^>]*<)"
+    + _ATTRIBUTES.replace(rb'"[^"]*+"', rb'"[^">]*+"').replace(rb"'[^']*+'", rb"'[^'>]*+'")
+    + b">"
+)
+_PLAIN_HEAD = re.compile(
+    rb"(?:[\t\n\f\r ]++|<link"
+    + _REST
+    + rb"|<meta"
+    + _REST_OF_META
+    + rb"|<(title|style|script)"
+    + _REST
+    + rb"[^<]*+</\1"
+    + _REST
+    + rb")++",
+    re.IGNORECASE,
 )
 _LANGUAGE = re.compile(rb"[a-zA-Z0-9-]{1,35}")
 _AMP = frozenset(mark + kind for mark in (b"amp", b"\xe2\x9a\xa1") for kind in (b"", b"4ads", b"4email"))
@@ -72,12 +96,69 @@ class Beginning:
     is_utf8: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Markup:
+class Markup(NamedTuple):
     """Hold what is inserted: UTF-8 where the page is known to be that, else ASCII, which fits every charset."""
 
     head: bytes = b""
     body: bytes = b""
+
+
+class Reading(NamedTuple):
+    """Say how a page is to be read.
+
+    Args:
+        address: what tells pages that begin alike from others, their path say.
+        page_expected: as for an `Injector`.
+        charset_known: as for an `Injector`.
+    """
+
+    address: str
+    page_expected: bool
+    charset_known: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Keep how a page began, up to the end of its `<body>` tag, and what was learnt about it on the way."""
+
+    text: bytes
+    to_head: bytes  # what comes before the head's markup
+    to_body: bytes  # … and between the head's and the body's
+    of_head: Beginning
+    of_body: Beginning
+
+
+class Beginnings:
+    """Remember how pages begin, so that a page that begins like the last one at its address need not be read again."""
+
+    def __init__(self) -> None:
+        self._known: dict[Reading, _Known] = {}
+
+    def splice(self, page: bytes, reading: Reading, markup: Callable[[Beginning], Markup]) -> bytes | None:
+        """Put markup into the first piece of a page, or return `None` when it does not begin as one before it did.
+
+        What comes out is what an `Injector` would make of it, which looks at no more than such a beginning.
+
+        Args:
+            page: the first piece.
+            reading: how it is to be read.
+            markup: called with what is known of the page.
+        """
+        known = self._known.get(reading)
+        if known is None or not page.startswith(known.text):
+            return None
+        of_head = markup(known.of_head)
+        of_body = of_head if known.of_body is known.of_head else markup(known.of_body)
+        rest = memoryview(page)[len(known.text) :]  # copied once only
+        return b"".join((known.to_head, of_head.head, known.to_body, of_body.body, rest))
+
+    def learn(self, reading: Reading, known: _Known) -> None:
+        """Keep a beginning in place of the one that was known; few are kept, and none that is long."""
+        if len(known.text) > _LONGEST_KNOWN:
+            return
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        self._known[reading] = known
 
 
 class _Mode(Enum):
@@ -94,33 +175,46 @@ class Injector:
             it has to look like one (a doctype, or one of `<html>`, `<head>`, `<body>`, `<title>`, `<meta>`).
         charset_known: false when the response's headers name no charset, so that a browser looks for `<meta charset>`
             in the first 1,024 bytes.
+        beginnings: where it is remembered how pages begin.
+        address: what tells pages that begin alike from others, their path say.
     """
 
+    # What a page begins with; most pages are done before much of it changes.
+    finished = False  # whether all that follows passes untouched
+    spliced = False  # whether the body's place was found
+    _ended = False  # whether the page's last byte has come
+    _is_document = False
+    _beginning = _of_head = Beginning()
+    _mode = _Mode.HEAD
+    _waiting = False
+    _held = b""
+    _offset = 0  # of _held in the page, in bytes
+    _understood = 0  # bytes of _held
+    _body_at = -1  # where in the page a body begins without a tag, while that is not settled
+    _templates = 0
+    _raw_name = b""
+    _escaped = _double_escaped = False
+    _charset_seen = False
+    _looked_ahead = False  # whether what follows the body's tag had a say
+    _html_seen = False
+    _head_done = False
+
     def __init__(
-        self, markup: Callable[[Beginning], Markup], *, page_expected: bool = False, charset_known: bool = True
+        self,
+        markup: Callable[[Beginning], Markup],
+        *,
+        page_expected: bool = False,
+        charset_known: bool = True,
+        beginnings: Beginnings | None = None,
+        address: str = "",
     ) -> None:
         self._markup = markup
         self._page_expected = page_expected
         self._charset_known = charset_known
-        self._ended = False  # whether the page's last byte has come
-        self._is_document = False
-        self._beginning = Beginning()
-        self._mode = _Mode.HEAD
-        self._scan: Callable[[bytes, int], int] = self._token
-        self._waiting = False
-        self._held = b""
-        self._offset = 0  # of _held in the page, in bytes
-        self._understood = 0  # bytes of _held
-        self._body_at = -1  # where in the page a body begins without a tag, while that is not settled
-        self._templates = 0
-        self._raw_name = b""
-        self._escaped = self._double_escaped = False
-        self._charset_seen = False
-        self._html_seen = False
-        self._head_done = False
+        self._beginnings = beginnings
+        self._reading = Reading(address, page_expected, charset_known)
+        self._scan = Injector._token  # a function and no method: an injector that holds itself is garbage for longer
         self._inserts: list[tuple[int, bytes]] = []
-        self.finished = False  # whether all that follows passes untouched
-        self.spliced = False  # whether the body's place was found
 
     def feed(self, chunk: bytes) -> bytes:
         """Take the next piece of the page and return what may leave now."""
@@ -130,8 +224,8 @@ class Injector:
         data = self._held + chunk if self._held else chunk
         self._waiting = False
         position = self._understood
-        while position < len(data) and self._is_scanning():
-            position = self._scan(data, position)
+        while position < len(data) and not (self.finished or self._waiting):
+            position = self._scan(self, data, position)
         if self._is_implied and (self._ended or self._is_beyond_frameset(len(data))):
             self._imply_body(self._body_at - self._offset)
         elif len(data) - position >= _LONGEST_TOKEN:
@@ -149,7 +243,7 @@ class Injector:
         self._ended = True
         early = self.feed(b"")
         held, self._held = self._held, b""
-        complete = not held and self._scan == self._token and not self._templates
+        complete = not held and self._scan is Injector._token and not self._templates
         if not self.finished and complete and self._offset and self._is_document:
             self._imply_body(0)
         self.finished = True
@@ -162,9 +256,6 @@ class Injector:
 
     def _is_beyond_frameset(self, end: int) -> bool:
         return self._offset + end - self._body_at > _LOOK_AHEAD
-
-    def _is_scanning(self) -> bool:
-        return not (self.finished or self._waiting)
 
     def _joined(self, data: bytes, end: int) -> bytes:
         if not self._inserts:
@@ -183,6 +274,10 @@ class Injector:
     def _token(self, data: bytes, at: int) -> int:
         if at == 0 and self._offset == 0 and data[:1] == b"\xef":
             return self._byte_order_mark(data)
+        if self._is_document and not self._templates and self._body_at < 0:
+            run = _PLAIN_HEAD.match(data, at)
+            if run is not None and run.end() - at <= _LONGEST_TOKEN:
+                return run.end()
         if space := _SPACE.match(data, at):
             return space.end()
         if data[at : at + 1] != b"<":
@@ -223,18 +318,18 @@ class Injector:
             return comment.end()
         if len(data) - at < len(b"<!-->") + 1:
             return self._wait(at)
-        self._scan = self._inside_comment
+        self._scan = Injector._inside_comment
         return at + len(b"<!--")
 
     def _inside_comment(self, data: bytes, at: int) -> int:
         if end := _COMMENT_END.search(data, at):
-            self._scan = self._token
+            self._scan = Injector._token
             return end.end()
         return self._wait(max(at, len(data) - len(b"--!")))
 
     def _inside_raw_text(self, data: bytes, at: int) -> int:
         if end := _RAW_ENDS[self._raw_name].search(data, at):
-            self._scan = self._token
+            self._scan = Injector._token
             return end.start()
         return self._wait(max(at, len(data) - _LONGEST_MARK))
 
@@ -254,7 +349,7 @@ class Injector:
             self._double_escaped = False
         else:
             self._escaped = False
-            self._scan = self._token
+            self._scan = Injector._token
             return mark.start()
         return mark.end()
 
@@ -266,11 +361,11 @@ class Injector:
 
     def _tag(self, tag: re.Match[bytes], data: bytes) -> int:
         name, attributes = tag[2].lower(), tag[3]
-        if self._is_implied and self._is_beyond_frameset(tag.end()):
+        if self._body_at >= 0 and self._is_beyond_frameset(tag.end()):
             return self._settle(tag.start())
         if self._templates:
             return self._tag_in_template(name, tag)
-        if self._is_implied:
+        if self._body_at >= 0:
             return self._tag_in_implied_body(name, tag)
         if tag[1]:
             return self._end_tag(name, tag)
@@ -342,7 +437,7 @@ class Injector:
 
     def _raw(self, name: bytes, end: int) -> int:
         self._raw_name = name
-        self._scan = self._inside_script if name == b"script" else self._inside_raw_text
+        self._scan = Injector._inside_script if name == b"script" else Injector._inside_raw_text
         return end
 
     def _noscript(self, tag: re.Match[bytes]) -> int:
@@ -358,7 +453,16 @@ class Injector:
             return tag.start()
         self._end_head(tag.start())
         self._begin_body(tag.end())
+        if self._beginnings is not None and not self._offset and not self._looked_ahead:
+            self._learn(self._beginnings, tag)
         return tag.end()
+
+    def _learn(self, beginnings: Beginnings, body: re.Match[bytes]) -> None:
+        """Remember this beginning when it came in one piece and all that was decided follows from it alone."""
+        if len(self._inserts) == 2:
+            page, (head_at, _) = body.string, self._inserts[0]
+            text, to_head, to_body = page[: body.end()], page[:head_at], page[head_at : body.end()]
+            beginnings.learn(self._reading, _Known(text, to_head, to_body, self._of_head, self._beginning))
 
     def _content(self, data: bytes, at: int) -> int:
         """Meet something that a browser puts into the body, so that it begins here."""
@@ -375,6 +479,7 @@ class Injector:
         """
         if self._charset_known or self._charset_seen or self._head_done or self._offset + at >= _CHARSET_WINDOW:
             return False
+        self._looked_ahead = True
         window = data[at : _CHARSET_WINDOW - self._offset]
         if _CHARSET_TAG.search(window):
             self._give_up(at)
@@ -411,6 +516,7 @@ class Injector:
     def _end_head(self, at: int) -> None:
         if self._is_document and not self._head_done:
             self._head_done = True
+            self._of_head = self._beginning
             self._inserts.append((at, self._markup(self._beginning).head))
 
     def _begin_body(self, at: int) -> None:

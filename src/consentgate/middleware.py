@@ -17,6 +17,7 @@ from consentgate.cookie_rules import CookieRules
 from consentgate.endpoints import Endpoints
 from consentgate.errors import ConfigurationError
 from consentgate.gate import ResponseGate
+from consentgate.injector import Beginnings
 from consentgate.notices import warn_once
 from consentgate.policy import ConsentPolicy
 from consentgate.policy_file import load_policy
@@ -29,6 +30,7 @@ __all__ = ["ConsentMiddleware", "Recorder", "consent_from", "read_keys"]
 
 KEYS_VARIABLE = "CONSENTGATE_KEYS"
 RECORDER = "consentgate.inventory"
+_NO_EXTENSIONS: Mapping[str, Any] = {}
 
 
 class Recorder(Protocol):
@@ -65,35 +67,27 @@ class ConsentMiddleware:
         self._site = _site(policy, read_keys(keys), now)
         self._endpoints = Endpoints(self._site)
         self._watch = TagWatch(self._site.policy)
+        self._beginnings = Beginnings()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one connection."""
-        if scope["type"] not in ("http", "websocket") or _is_gated(scope):
+        kind = scope["type"]
+        if kind not in ("http", "websocket") or ("consentgate" in scope and _is_gated(scope)):
             await self.app(scope, receive, send)
             return
         visit = Visit(self._site, scope)
-        if scope["type"] == "http" and await self._answer(visit, scope, receive, send):
+        if kind == "http" and (found := self._endpoints.find(scope)):
+            await _respond(*found, visit, scope, receive, send)
             return
-        gated = self._gate(visit, scope, send)
+        gated: Send = ResponseGate(visit, send, self._watch, self._beginnings).send
+        recorder: Recorder | None = (scope.get("extensions") or _NO_EXTENSIONS).get(RECORDER)
+        if recorder is not None:
+            gated = recorder.record(self._site, gated)
         consent = show_to_app(scope, visit)
         try:
             await self.app(scope, receive, gated)
         finally:
             consent.is_open = False
-
-    def _gate(self, visit: Visit, scope: Scope, send: Send) -> Send:
-        """Return the `send` that lets through what the visitor agreed to."""
-        gated = ResponseGate(visit, send, self._watch).send
-        recorder: Recorder | None = (scope.get("extensions") or {}).get(RECORDER)
-        return gated if recorder is None else recorder.record(self._site, gated)
-
-    async def _answer(self, visit: Visit, scope: Scope, receive: Receive, send: Send) -> bool:
-        """Answer a request for a resource of consentgate's own, and tell whether it was one."""
-        found = self._endpoints.find(scope)
-        if found is not None:
-            handler, methods = found
-            await _respond(handler, methods, visit, scope, receive, send)
-        return found is not None
 
 
 def consent_from(scope: Mapping[str, Any]) -> RequestConsent:

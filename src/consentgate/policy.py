@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 from typing import Literal, get_args
 from urllib.parse import urlsplit
@@ -107,7 +108,7 @@ class Controller:
             )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # no slots: what follows from it is worked out once
 class Category:
     """Describe one purpose that visitors accept or refuse.
 
@@ -140,17 +141,17 @@ class Category:
         object.__setattr__(self, "services", tuple(self.services))
         object.__setattr__(self, "signals", None if self.signals is None else tuple(self.signals))
 
-    @property
+    @cached_property
     def effective_basis(self) -> Basis:
         """The basis, which is consent for everything not called essential."""
         return self.basis or ("essential" if self.id == "essential" else "consent")
 
-    @property
+    @cached_property
     def is_essential(self) -> bool:
         """Whether it is always on."""
         return self.effective_basis == "essential"
 
-    @property
+    @cached_property
     def needs_consent(self) -> bool:
         """Whether it is off until the visitor opts in."""
         return self.effective_basis == "consent"
@@ -214,7 +215,7 @@ class Category:
             )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # no slots, as above
 class ConsentPolicy:
     """Describe what visitors of one site, or of several sites with one choice, are asked.
 
@@ -287,17 +288,17 @@ class ConsentPolicy:
         if problems := tuple(self._problems()):
             raise ConfigurationError(problems)
 
-    @property
+    @cached_property
     def first_essential(self) -> Category:
         """The category in which consentgate lists its own cookies."""
         return next(category for category in self.categories if category.is_essential)
 
-    @property
+    @cached_property
     def optional_categories(self) -> tuple[Category, ...]:
         """The categories a visitor can switch off."""
         return tuple(category for category in self.categories if not category.is_essential)
 
-    @property
+    @cached_property
     def asks(self) -> bool:
         """Whether any category needs an answer; a site with essential cookies alone shows no banner."""
         return any(category.needs_consent for category in self.categories)

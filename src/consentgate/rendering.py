@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache, lru_cache
@@ -20,8 +21,9 @@ from consentgate.speech import Speech
 from consentgate.storage import StorageItem
 from consentgate.translations import accepted, pick, texts_digest, texts_for
 
-__all__ = ["Addresses", "Place", "Rendering", "said_to_visitors", "wording_of"]
+__all__ = ["Addresses", "Place", "Rendering", "filled", "said_to_visitors", "wording_of"]
 
+_MARKS_UP = re.compile("[&<>\"']")
 _BACK = "consentgate-back-goes-here"
 _PREPARED = 512  # pieces of markup kept for reuse: places, languages and choices are few
 
@@ -90,18 +92,18 @@ class Rendering:
         self.speech = lru_cache(_PREPARED)(lambda language: Speech(policy, language))
         self.wording = lru_cache(_PREPARED)(lambda language: wording_of(policy, language))
         self.place_in = lru_cache(_PREPARED)(self._place_in)
-        self._question = lru_cache(_PREPARED)(self._render_question)
-        self._confirmation = lru_cache(_PREPARED)(self._render_confirmation)
+        self.question_parts = lru_cache(_PREPARED)(self._render_question)
+        self.confirmation_parts = lru_cache(_PREPARED)(self._render_confirmation)
         self._fingerprint = lru_cache(_PREPARED)(self._render_fingerprint)
         self.head = lru_cache(_PREPARED)(self._render_head)
 
     def question(self, place: Place, undecided: Sequence[str], back: str) -> bytes:
         """Return the banner that asks about some categories and leads back to a path."""
-        return _fill(self._question(place, tuple(undecided)), back)
+        return filled(self.question_parts(place, tuple(undecided)), back)
 
     def confirmation(self, place: Place, outcome: str, back: str) -> bytes:
         """Return the message that takes the banner's place once a choice is saved."""
-        return _fill(self._confirmation(place, outcome), back)
+        return filled(self.confirmation_parts(place, outcome), back)
 
     def cookies_page(
         self, place: Place, consent: Consent, *, own_names: tuple[str, str], saved: bool, back: str | None
@@ -205,7 +207,7 @@ class Rendering:
                 self.head(place, granted, styled=bool(undecided), scripted=bool(undecided)),
                 (message or "").encode(),
             ]
-            parts += self._question(place, undecided) if undecided else []
+            parts += self.question_parts(place, undecided) if undecided else []
         return hashlib.blake2b(b"\0".join(parts), digest_size=6).hexdigest()
 
     def _render_head(
@@ -401,8 +403,9 @@ def _services_attribute(plans: list[dict[str, object]]) -> Safe:
     return Safe(f" data-services='{written}'")  # noqa: S704 - escaped in the line above
 
 
-def _fill(parts: list[bytes], back: str) -> bytes:
-    return _ascii(escape(back)).join(parts)
+def filled(parts: Sequence[bytes], back: str) -> bytes:
+    """Put the path that leads back between the pieces of a question or a confirmation."""
+    return _ascii(escape(back) if _MARKS_UP.search(back) else back).join(parts)
 
 
 def _ascii(markup: str) -> bytes:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import codecs
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import Enum, auto
 from functools import lru_cache
 
@@ -10,19 +12,19 @@ from consentgate.caching import is_marked
 from consentgate.notices import warn_once
 from consentgate.visit import Visit
 
-__all__ = ["BYPASSES", "Kind", "kind_of", "value_of"]
+__all__ = ["BYPASSES", "Kind", "kind_of", "media_type_of", "value_of"]
 
-HeaderList = list[tuple[bytes, bytes]]
+Fields = Mapping[bytes, bytes]
 
 # With these a server lets the application send a file by its path: no bytes would come by to put a banner into.
 BYPASSES = ("http.response.pathsend", "http.response.zerocopysend")
 
 # Libraries that fetch a part of a page say so; what they get is no document.
-_FRAGMENT_HEADERS = (b"turbo-frame", b"x-up-target", b"x-pjax", b"x-requested-with")
+_FRAGMENT_HEADERS = (b"hx-request", b"turbo-frame", b"x-up-target", b"x-pjax", b"x-requested-with")
 _PAGE_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"))
 _NO_BODY = frozenset((204, 205, 206, 304))
 # Where a browser asks for something that it will not show as a page of its own (Fetch Metadata, W3C).
-_EMBEDDED = frozenset(("audio", "embed", "empty", "fencedframe", "frame", "iframe", "image", "object"))
+_EMBEDDED = frozenset((b"audio", b"embed", b"empty", b"fencedframe", b"frame", b"iframe", b"image", b"object"))
 
 
 class Kind(Enum):
@@ -33,44 +35,74 @@ class Kind(Enum):
     PAGE = auto()
 
 
-def kind_of(status: int, headers: HeaderList, visit: Visit) -> Kind:
+def kind_of(status: int, fields: Fields, visit: Visit) -> Kind:
     """Decide what a response is.
 
     Only complete HTML documents for a browser window are pages; a part of a page, a download or a redirect is not.
+
+    Args:
+        status: the response's.
+        fields: its headers, by lower-case name.
+        visit: the request.
     """
-    if not visit.site.policy.optional_categories:
+    media_type = media_type_of(fields.get(b"content-type", b""))
+    if not media_type.is_html and status != 304:
+        return Kind.OTHER
+    if not visit.site.has_choice or visit.is_skipped:
         return Kind.OTHER
     if status == 304:  # the answer for a page of ours carries the headers that page had
-        return Kind.PERSONAL if _is_marked_page(headers, visit) else Kind.OTHER
-    content_type = value_of(headers, b"content-type").lower()
-    if content_type.partition(";")[0].rstrip() != "text/html":
+        return Kind.PERSONAL if _is_marked_page(fields, visit) else Kind.OTHER
+    if status in _NO_BODY or 300 <= status < 400 or visit.method not in _PAGE_METHODS:
         return Kind.OTHER
-    if status in _NO_BODY or 300 <= status < 400 or visit.method not in _PAGE_METHODS or visit.is_skipped:
+    if _is_fragment(visit) or (b"content-disposition" in fields and _is_download(fields)):
         return Kind.OTHER
-    if _is_fragment(visit) or value_of(headers, b"content-disposition").lower().startswith("attachment"):
-        return Kind.OTHER
-    if _is_embedded(visit) or not _is_spliceable(headers, content_type, visit):
+    if _is_embedded(visit) or not media_type.fits or (b"content-encoding" in fields and _is_encoded(fields, visit)):
         return Kind.PERSONAL
     return Kind.PAGE if visit.awaits_markup else Kind.PERSONAL
 
 
-def value_of(headers: HeaderList, name: bytes) -> str:
+@dataclass(frozen=True, slots=True)
+class MediaType:
+    """Hold what a `Content-Type` means to us.
+
+    Args:
+        is_html: whether it is `text/html`.
+        fits: whether ASCII markup means the same in its charset.
+        charset: what it calls that charset, in lower case; empty when it does not.
+    """
+
+    is_html: bool
+    fits: bool
+    charset: str
+
+
+@lru_cache(maxsize=256)
+def media_type_of(content_type: bytes) -> MediaType:
+    """Read a `Content-Type`; an application has few."""
+    written = content_type.decode("latin-1").strip().lower()
+    is_html = written.partition(";")[0].rstrip() == "text/html"
+    charset = written.partition("charset=")[2].partition(";")[0].strip(" \"'")
+    return MediaType(is_html, not is_html or not charset or _holds_ascii(charset), charset)
+
+
+def value_of(fields: Fields, name: bytes) -> str:
     """Return a response header's value, or an empty string."""
-    return next((value.decode("latin-1").strip() for key, value in headers if key.lower() == name), "")
+    value = fields.get(name)
+    return "" if value is None else value.decode("latin-1").strip()
 
 
-def _is_marked_page(headers: HeaderList, visit: Visit) -> bool:
-    if visit.is_skipped:
-        return False
+def _is_marked_page(fields: Fields, visit: Visit) -> bool:
     if is_marked(visit.header(b"if-none-match").encode("latin-1")):  # a script may fetch what the browser shows later
         return True
-    return "text/html" in visit.header(b"accept") and bool(value_of(headers, b"etag"))
+    return "text/html" in visit.header(b"accept") and bool(value_of(fields, b"etag"))
 
 
 def _is_fragment(visit: Visit) -> bool:
+    if visit.fields.keys().isdisjoint(_FRAGMENT_HEADERS):
+        return False
     if visit.header(b"hx-request") == "true" and not visit.header(b"hx-boosted"):
         return True
-    return any(visit.header(name) for name in _FRAGMENT_HEADERS)
+    return any(visit.header(name) for name in _FRAGMENT_HEADERS if name != b"hx-request")
 
 
 def _is_embedded(visit: Visit) -> bool:
@@ -78,33 +110,29 @@ def _is_embedded(visit: Visit) -> bool:
 
     A page for a shared cache is the same wherever it is shown: the cache gives it to the next window.
     """
-    if visit.site.policy.cache == "shared":
+    if visit.fields.get(b"sec-fetch-dest") not in _EMBEDDED or visit.site.is_shared:
         return False
-    return visit.header(b"sec-fetch-dest") in _EMBEDDED and not visit.header(b"hx-boosted")
+    return not visit.header(b"hx-boosted")
 
 
-def _is_spliceable(headers: HeaderList, content_type: str, visit: Visit) -> bool:
-    encoding = value_of(headers, b"content-encoding").lower()
-    if encoding not in ("", "identity"):
-        if visit.awaits_markup:
-            warn_once(
-                ("encoded", encoding),
-                "A page went out without banner and tags: the application had compressed it (%s). Put the compression "
-                "outside consentgate.",
-                encoding,
-            )
+def _is_download(fields: Fields) -> bool:
+    return value_of(fields, b"content-disposition").lower().startswith("attachment")
+
+
+def _is_encoded(fields: Fields, visit: Visit) -> bool:
+    encoding = value_of(fields, b"content-encoding").lower()
+    if encoding in ("", "identity"):
         return False
-    charset = charset_of(content_type)
-    return not charset or _holds_ascii(charset)
+    if visit.awaits_markup:
+        warn_once(
+            ("encoded", encoding),
+            "A page went out without banner and tags: the application had compressed it (%s). Put the compression "
+            "outside consentgate.",
+            encoding,
+        )
+    return True
 
 
-def charset_of(content_type: str) -> str:
-    """Return the charset that a content type in lower case names, or an empty string."""
-    _, _, charset = content_type.partition("charset=")
-    return charset.partition(";")[0].strip(" \"'")
-
-
-@lru_cache(maxsize=64)
 def _holds_ascii(charset: str) -> bool:
     """Tell whether ASCII markup means the same in a charset; UTF-16 is the case that does not."""
     sample = "<section lang='en'>&#8217;</section>"

@@ -16,6 +16,10 @@ HeaderList = list[tuple[bytes, bytes]]
 # A date cannot tell two visitors' pages apart, and a part of a page cannot be spliced.
 _OF_THE_OTHER_PAGE = frozenset((b"if-modified-since", b"if-range", b"if-unmodified-since", b"range"))
 
+_CONDITIONS = _OF_THE_OTHER_PAGE | {b"if-none-match"}
+_UNCOMPRESSED = (b"accept-encoding", b"identity")
+_BYPASSES = frozenset(BYPASSES)
+
 
 def show_to_app(scope: Scope, visit: Visit) -> RequestConsent:
     """Put the visitor's consent into a scope and take out what the application may not see.
@@ -25,51 +29,56 @@ def show_to_app(scope: Scope, visit: Visit) -> RequestConsent:
     consent = RequestConsent(visit)
     scope["consentgate"] = consent
     scope.setdefault("state", {})["consent"] = consent
-    scope["headers"] = _permitted(visit)
+    headers = _permitted(visit)
     if scope["type"] == "http":
-        scope["headers"] = _without_conditions(scope["headers"], visit)
+        if not _CONDITIONS.isdisjoint(visit.fields):
+            headers = _without_conditions(headers, visit)
         if wants_page(visit):
-            _ask_for_bytes(scope, visit)
+            headers = _asking_for_bytes(headers, scope, visit)
+    scope["headers"] = headers
     return consent
 
 
 def wants_page(visit: Visit) -> bool:
     """Tell whether a browser asks for a page that can change, going by the `Accept` header of its navigations."""
-    return "text/html" in visit.header(b"accept") and bool(visit.site.policy.optional_categories)
+    # `find`, as `in` takes thrice as long for bytes.
+    return visit.fields.get(b"accept", b"").find(b"text/html") >= 0 and visit.site.has_choice
 
 
 def _permitted(visit: Visit) -> HeaderList:
-    rules = visit.site.rules
-    optional = [name for name in names_in(visit.headers) if rules.is_optional(name)]
-    if not optional:  # then the consent cookie need not be read
+    if not visit.has_optional_cookies:  # then the consent cookie need not be read
         return visit.headers
-    hidden = [name for name in optional if not rules.permits(name, visit.consent.granted)]
+    rules = visit.site.rules
+    granted = visit.consent.granted
+    if granted == rules.everything:
+        return visit.headers
+    hidden = [name for name in names_in(visit.cookies) if not rules.permits(name, granted)]
     if not hidden:
         return visit.headers
-    shown = [(key, without(value, hidden) if key.lower() == b"cookie" else value) for key, value in visit.headers]
-    return [(key, value) for key, value in shown if value or key.lower() != b"cookie"]
+    shown = [(key, without(value, hidden) if key == b"cookie" else value) for key, value in visit.headers]
+    return [(key, value) for key, value in shown if value or key != b"cookie"]
 
 
 def _without_conditions(headers: HeaderList, visit: Visit) -> HeaderList:
     """Let "not modified" be answered only when the page would be the same for this visitor as well."""
     is_page = wants_page(visit) and not visit.is_skipped
     kept: HeaderList = []
-    for key, value in headers:
-        name = key.lower()
+    for name, value in headers:
         if is_page and name in _OF_THE_OTHER_PAGE:
             continue
         if name == b"if-none-match" and (is_page or is_marked(value)):
             value = conditions_for_app(value, visit.state, is_page=is_page)
             if not value:
                 continue
-        kept.append((key, value))
+        kept.append((name, value))
     return kept
 
 
-def _ask_for_bytes(scope: Scope, visit: Visit) -> None:
+def _asking_for_bytes(headers: HeaderList, scope: Scope, visit: Visit) -> HeaderList:
     """Have the page come by in pieces that markup can be put into: not by path, and not compressed."""
-    scope["extensions"] = {name: how for name, how in (scope.get("extensions") or {}).items() if name not in BYPASSES}
-    if visit.awaits_markup:
-        scope["headers"] = [
-            (key, b"identity" if key.lower() == b"accept-encoding" else value) for key, value in scope["headers"]
-        ]
+    extensions = scope.get("extensions") or {}
+    if not _BYPASSES.isdisjoint(extensions):
+        scope["extensions"] = {name: how for name, how in extensions.items() if name not in _BYPASSES}
+    if b"accept-encoding" not in visit.fields or not visit.awaits_markup:
+        return headers
+    return [_UNCOMPRESSED if pair[0] == b"accept-encoding" else pair for pair in headers]

@@ -6,7 +6,7 @@ once. Afterwards a page costs one look-up.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from consentgate.declarations import declaring_category, remedy_for_tag, uncovered
 from consentgate.inventory import Finding, PageReader, tags_in_link_header, tags_of
@@ -36,14 +36,21 @@ class TagWatch:
         self._everything = frozenset(category.id for category in policy.categories)
         self._looks: dict[int, int] = {}
 
-    def look(self, visit: Visit, status: int, headers: HeaderList) -> Look | None:
-        """Return what reads this page as it passes, or `None` when it need not be read."""
+    def look(self, visit: Visit, status: int, headers: HeaderList, fields: Mapping[bytes, bytes]) -> Look | None:
+        """Return what reads this page as it passes, or `None` when it need not be read.
+
+        Args:
+            visit: the request.
+            status: the response's.
+            headers: the response's, as the application wrote them.
+            fields: the same by lower-case name.
+        """
         place = hash((visit.host, visit.path))
         looks = self._looks.get(place, 0)
         if looks >= _LOOKS or (not looks and len(self._looks) >= _MOST_PATHS):
             return None
         # Error pages have addresses without end, and look like the rest of the site.
-        if status != 200 or visit.method == "HEAD" or not _is_readable(headers):
+        if status != 200 or visit.method == "HEAD" or not _is_readable(fields):
             return None
         granted = visit.consent.granted
         if granted == self._everything:
@@ -72,8 +79,8 @@ class TagWatch:
         )
 
 
-def _is_readable(headers: HeaderList) -> bool:
-    return value_of(headers, b"content-encoding").lower() in ("", "identity")
+def _is_readable(fields: Mapping[bytes, bytes]) -> bool:
+    return value_of(fields, b"content-encoding").lower() in ("", "identity")
 
 
 class Look:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from starlette.types import Scope
@@ -16,17 +18,44 @@ from consentgate.cookie_rules import CookieRules
 from consentgate.cookies import domains_to_clear, names_in, values_of
 from consentgate.notices import warn_once
 from consentgate.origin import host_of, local_path
-from consentgate.policy import ConsentPolicy
+from consentgate.policy import ConsentPolicy, sources_of
 from consentgate.rendering import Place, Rendering
 from consentgate.storage import matches
 
-__all__ = ["OUTCOMES", "RequestConsent", "Site", "Visit"]
+__all__ = ["OUTCOMES", "Prepared", "RequestConsent", "Site", "Spot", "Visit"]
 
 OUTCOMES = ("accept_all", "reject_all", "save")
 """What a visitor can have done; also what the message cookie may hold."""
 
 MESSAGE_SECONDS = 60  # for how long a choice made without scripts can be confirmed
+_MESSAGE = "-message"  # what the message cookie's name has after the consent cookie's
+_MOST_SPOTS = 256  # hosts that are prepared for: visitors can send any
+_MOST_PREPARED = 64  # choices that are prepared for at each of them
+_NONE: dict[bytes, bytes] = {}
+_PLAIN_PATH = re.compile(rb"/(?!/)[A-Za-z0-9/_.~-]{0,500}")  # needs neither quoting nor a check before it leads back
 _LOOPBACK = ("localhost", "127.0.0.1", "::1", "testserver", "")
+
+
+if TYPE_CHECKING:
+    once = cached_property
+else:
+
+    class once:  # noqa: N801 - named as what it stands for is
+        """Work a property out once: `functools.cached_property` without the lock it takes on Python 3.11."""
+
+        def __init__(self, work: Callable[[Any], Any]) -> None:
+            self._work = work
+            self.__doc__ = work.__doc__
+
+        def __set_name__(self, owner: type, name: str) -> None:
+            self._name = name
+
+        def __get__(self, instance: Any, owner: type | None = None) -> Any:
+            if instance is None:
+                return self
+            value = self._work(instance)
+            setattr(instance, self._name, value)  # found before this from now on
+            return value
 
 
 @dataclass(frozen=True)
@@ -54,10 +83,98 @@ class Site:
         return frozenset((name, b"1") for name, counts in heard if counts)
 
     @cached_property
+    def signal_names(self) -> tuple[bytes, ...]:
+        """The names of these headers, for `Vary`."""
+        return tuple(sorted(name for name, _ in self.signals))
+
+    @cached_property
+    def has_choice(self) -> bool:
+        """Whether visitors can refuse anything at all."""
+        return bool(self.policy.optional_categories)
+
+    @cached_property
+    def is_shared(self) -> bool:
+        """Whether pages are the same for every visitor, so that caches may share them."""
+        return self.policy.cache == "shared"
+
+    @cached_property
+    def skips_some(self) -> bool:
+        """Whether there are paths whose pages get neither banner nor tags."""
+        return bool(self.policy.skip_paths)
+
+    @cached_property
     def skips(self) -> Callable[[str], bool]:
         """Tells whether a path's pages get neither banner nor tags."""
         patterns = self.policy.skip_paths
         return lru_cache(1024)(lambda path: any(matches(pattern, path) for pattern in patterns))
+
+    @cached_property
+    def spot(self) -> Callable[[bytes, bool, str], Spot]:
+        """Returns what is prepared for a `Host` header, for https or not, and for a root path."""
+        return lru_cache(_MOST_SPOTS)(lambda authority, over_https, root: Spot(self, authority, over_https, root))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """Hold what a page gets for one choice, ready to be put in.
+
+    Args:
+        state: what tells this page from others' pages at the same address.
+        is_due: whether there is anything to put in; for a visitor who refused, nothing is.
+        sources: what a Content-Security-Policy has to let through for them.
+        head: what goes to the end of the head.
+    """
+
+    state: str
+    is_due: bool
+    sources: Mapping[str, Sequence[str]]
+    head: bytes
+
+
+class Spot:
+    """Prepare what is the same for all requests to one host: its cookies' names and what its pages get.
+
+    Args:
+        site: what is the same for every request.
+        authority: the `Host` header.
+        over_https: whether the visitor came over https.
+        root_path: the path under which the application is mounted, as the server gives it.
+    """
+
+    def __init__(self, site: Site, authority: bytes, over_https: bool, root_path: str) -> None:
+        self._site = site
+        self.host = host_of(authority.decode("latin-1"))
+        self.root = quote(root_path.rstrip("/"), safe="/~")
+        self.target = _target(site.policy, self.host, over_https=over_https)
+        self.message_target = replace(self.target, name=f"{self.target.name}{_MESSAGE}")
+        self.cookie_name = self.target.name.encode()
+        self.message_name = self.message_target.name.encode()
+        listed = self.host if self.host in site.policy.hosts else ""
+        self.place = Place(listed, self.root, self.target.secure)
+        self.prepared = lru_cache(_MOST_PREPARED)(self._prepare)
+        self.words = lru_cache(_MOST_PREPARED)(self._say)
+
+    def _prepare(self, granted: frozenset[str], undecided: tuple[str, ...], message: str | None) -> Prepared:
+        rendering, place = self._site.rendering, self.place
+        is_spoken_to = bool(undecided) or message is not None
+        # The application's own templates may ask what is granted, so that this counts as well.
+        put_in = rendering.fingerprint(place, granted, undecided, message)
+        return Prepared(
+            state=f"{put_in}{_digest(granted)}",
+            is_due=is_spoken_to or bool(rendering.plans(place, granted)),
+            sources=sources_of(self._site.policy, granted),
+            head=rendering.head(place, granted, styled=is_spoken_to, scripted=bool(undecided)),
+        )
+
+    def _say(
+        self, undecided: tuple[str, ...], message: str | None, page_language: str, is_utf8: bool
+    ) -> Sequence[bytes]:
+        """Return the question, or what confirms a choice, in pieces between which the way back is filled in."""
+        rendering = self._site.rendering
+        place = rendering.place_in(self.place, page_language, is_utf8)
+        if undecided:
+            return rendering.question_parts(place, undecided)
+        return rendering.confirmation_parts(place, message)
 
 
 class Visit:
@@ -70,7 +187,13 @@ class Visit:
 
     def __init__(self, site: Site, scope: Scope) -> None:
         self.site = site
-        self.headers: list[tuple[bytes, bytes]] = list(scope.get("headers") or ())
+        headers: Any = scope.get("headers") or ()
+        fields = dict(headers) if type(headers) is list else _NONE
+        if b"host" not in fields or len(fields) != len(headers):
+            headers, fields = _in_order(headers)
+        self.headers: list[tuple[bytes, bytes]] = headers
+        self.fields: dict[bytes, bytes] = fields  # by name, the first of several
+        self.cookies: bytes = fields.get(b"cookie", b"")
         self.method: str = scope.get("method", "GET")
         self.path: str = scope.get("path", "/")
         self.left_alone = False  # set when the application asks for it
@@ -81,33 +204,49 @@ class Visit:
 
     def header(self, name: bytes) -> str:
         """Return a request header's value, or an empty string."""
-        return next((value.decode("latin-1") for key, value in self.headers if key.lower() == name), "")
+        value = self.fields.get(name)
+        return "" if value is None else value.decode("latin-1")
 
-    @cached_property
+    @once
+    def spot(self) -> Spot:
+        """What is prepared for the host the visitor asked for."""
+        return self.site.spot(self.fields.get(b"host", b""), self._over_https, self._root_path)
+
+    @property
     def host(self) -> str:
         """The host the visitor asked for, in lower case and without port."""
-        return host_of(self.header(b"host"))
+        return self.spot.host
 
-    @cached_property
+    @property
     def target(self) -> CookieTarget:
         """Where this visitor's consent cookie lives."""
-        return self._target("")
+        return self.spot.target
 
-    @cached_property
+    @property
     def message_target(self) -> CookieTarget:
         """Where the short-lived cookie lives that lets the next page confirm a choice."""
-        return self._target("-message")
+        return self.spot.message_target
 
-    @cached_property
+    @once
+    def has_optional_cookies(self) -> bool:
+        """Whether one of the cookies may be one that the visitor can refuse."""
+        return self.site.rules.may_hold_optional(self.cookies)
+
+    @once
     def consent(self) -> Consent:
         """What the visitor agreed to."""
         return self.site.cookie.read(self._consent_values, self.site.now(), signalled=self._signalled)
 
-    @cached_property
+    @property
     def place(self) -> Place:
         """Where markup for this request will stand."""
-        listed = self.host if self.host in self.site.policy.hosts else ""
-        return Place(listed, self.root, self.target.secure)
+        return self.spot.place
+
+    @once
+    def prepared(self) -> Prepared:
+        """What a page gets for this visitor's choice."""
+        consent = self.consent
+        return self.spot.prepared(consent.granted, consent.undecided, self.message)
 
     @property
     def is_spoken_to(self) -> bool:
@@ -117,51 +256,47 @@ class Visit:
     @property
     def awaits_markup(self) -> bool:
         """Whether anything is to be put into this visitor's pages; for one who refused, nothing is."""
-        if self.is_skipped:
-            return False
-        if self.site.policy.cache == "shared" or self.is_spoken_to:
-            return True
-        return bool(self.site.rendering.plans(self.place, self.consent.granted))
+        return not self.is_skipped and (self.site.is_shared or self.prepared.is_due)
 
     @property
     def is_skipped(self) -> bool:
         """Whether this request's page gets neither banner nor tags."""
-        return self.left_alone or self.site.skips(self._path_in_app)
+        return self.left_alone or (self.site.skips_some and self.site.skips(self._path_in_app))
 
     @property
     def state(self) -> str:
         """What tells the page this visitor gets from others' pages at the same address."""
-        if self.site.policy.cache == "shared":
-            return self.site.rendering.fingerprint(self.place)
-        consent = self.consent
-        put_in = self.site.rendering.fingerprint(self.place, consent.granted, consent.undecided, self.message)
-        return f"{put_in}{_digest(consent.granted)}"  # the application's own templates may ask what is granted
+        return self.site.rendering.fingerprint(self.place) if self.site.is_shared else self.prepared.state
 
     @property
     def root(self) -> str:
         """The path under which the application is mounted."""
-        return quote(self._root_path.rstrip("/"), safe="/~")
+        return self.spot.root
 
     @property
     def authority(self) -> str:
         """`//host:port` of the site when its policy lists the host, else an empty string."""
         return f"//{self.header(b'host')}" if self.place.host else ""
 
-    @cached_property
+    @once
     def back(self) -> str:
         """The path that leads back to this page after a choice; empty for an answer to a form."""
         if self.method not in ("GET", "HEAD"):
             return ""
+        if not self._query and not self._root_path and _PLAIN_PATH.fullmatch(self._raw_path):
+            return self._raw_path.decode("ascii")
         path = self._raw_path.partition(b"?")[0].decode("latin-1") or quote(self.path)
         if not _is_below(path, self.root):  # hypercorn and granian know the path only as a proxy passes it on
             path = self.root + path
         address = path + (f"?{self._query.decode('latin-1')}" if self._query else "")
         return local_path(quote(address, safe="/%?#[]@!$&()*+,;=:-._~")) or ""
 
-    @cached_property
+    @once
     def message(self) -> str | None:
         """The outcome to confirm on this page, when a choice was made a moment ago without scripts."""
-        values = values_of(self.headers, self.message_target.name.encode())
+        if self.cookies.find(self.spot.message_name) < 0:
+            return None
+        values = values_of(self.cookies, self.spot.message_name)
         return next((value.decode() for value in values if value in _OUTCOME_BYTES), None)
 
     @property
@@ -171,14 +306,24 @@ class Visit:
 
     def expiries(self, consent: Consent, *, turn: int | None = None) -> list[bytes]:
         """Write the `Set-Cookie` lines that expire what this request carries and a consent does not cover."""
+        if not self.has_optional_cookies:
+            return []
         return self.site.rules.expiries(
-            names_in(self.headers),
+            names_in(self.cookies),
             consent.granted,
             host=self.host,
             path=self.path,
             secure=self.target.secure,
             turn=int(self.site.now()) if turn is None else turn,
         )
+
+    def housekeeping(self) -> list[bytes]:
+        """Write all `Set-Cookie` lines that go with a page: what is not agreed to, old and used-up cookies go."""
+        lines = self.expiries(self.consent) if self.has_optional_cookies else []
+        lines += self.healing()
+        if self.message is not None:
+            lines.append(self.message_target.line("", 0))
+        return lines
 
     def healing(self) -> list[bytes]:
         """Write the lines that leave one consent cookie where a change of domain left several.
@@ -198,22 +343,17 @@ class Visit:
         cookie = self.site.cookie
         return self.target.line(cookie.dump(consent), cookie.max_age(consent, self.site.now()))
 
-    @cached_property
+    @once
     def _consent_values(self) -> list[bytes]:
-        return values_of(self.headers, self.target.name.encode())
+        return values_of(self.cookies, self.spot.cookie_name)
 
     @property
     def _signalled(self) -> bool:
         """Whether the browser refuses for the visitor: the value has to be exactly `1` (Global Privacy Control)."""
-        return any((key.lower(), value) in self.site.signals for key, value in self.headers)
-
-    def _target(self, suffix: str) -> CookieTarget:
-        target = CookieTarget.for_request(
-            self.site.policy, host=self.host, scheme="https" if self._over_https else "http", suffix=suffix
-        )
-        if not self._over_https and not _is_local(self.host):
-            _warn_plain_http(target)
-        return target
+        site = self.site
+        if self.fields.keys().isdisjoint(site.signal_names):
+            return False
+        return any(pair in site.signals for pair in self.headers)
 
 
 class RequestConsent:
@@ -258,6 +398,25 @@ class RequestConsent:
     def cookies_page(self) -> str:
         """The path of the cookies page, for a link in the site's footer."""
         return self._visit.root + self._visit.site.policy.path_prefix
+
+
+def _in_order(headers: Iterable[tuple[bytes, bytes]]) -> tuple[list[tuple[bytes, bytes]], dict[bytes, bytes]]:
+    """Return headers with their names in lower case, and the first value of each; all cookies are put together.
+
+    Servers hand them over in lower case (ASGI, HTTP connection scope), and one that has `host` so has all of them so.
+    HTTP/2 may split the cookies over several headers (RFC 9113 8.2.3).
+    """
+    kept = [(key.lower(), value) for key, value in headers]
+    fields = dict(reversed(kept))
+    cookies = [value for key, value in kept if key == b"cookie"]
+    return kept, fields | {b"cookie": b"; ".join(cookies)} if cookies else fields
+
+
+def _target(policy: ConsentPolicy, host: str, *, over_https: bool) -> CookieTarget:
+    target = CookieTarget.for_request(policy, host=host, scheme="https" if over_https else "http")
+    if not over_https and not _is_local(host):
+        _warn_plain_http(target)
+    return target
 
 
 @lru_cache(maxsize=64)

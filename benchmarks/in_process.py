@@ -1,0 +1,222 @@
+"""Time what consentgate adds to a request, without sockets: `python -m benchmarks.in_process`.
+
+The yardstick S is what Starlette's own `SessionMiddleware` adds to the same request with a valid session cookie.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from itertools import cycle
+from time import time
+from typing import Any
+
+from jinja2 import Environment
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from benchmarks.harness import NOISE, Figure, Timings, median, report, save, time_side_by_side
+from benchmarks.sites import (
+    FETCH,
+    NAVIGATION,
+    OTHER_KEY,
+    PAGE_5M,
+    PAGE_20K,
+    App,
+    answer,
+    consent_cookie,
+    discard,
+    guarded,
+    receive,
+    request,
+    scope,
+    session_cookie,
+    site,
+    stream,
+    with_session,
+)
+
+_ROUNDS = 150
+_NEVER_SEEN = 20_000  # different cookies: more than anything of ours remembers
+_MANY, _FEW = 2_080, 80  # pieces of a stream, to tell what one more costs
+
+Ask = Callable[[], Awaitable[None]]
+
+
+def main() -> int:
+    """Measure, print and keep the table; the status says whether the run counts."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--rounds", type=int, default=_ROUNDS)
+    options.add_argument("--check", action="store_true", help="fail when a target is missed or the run is too noisy")
+    chosen = options.parse_args()
+    asyncio.run(_check())
+    gc.collect()
+    gc.freeze()
+    timings = time_side_by_side({**_pages(), **_streams(), **_real_pages()}, rounds=chosen.rounds)
+    figures = _figures(timings)
+    report("In process: what is added to a request (S: what SessionMiddleware adds to it)", figures)
+    save("in_process", figures, rounds=chosen.rounds, microseconds={name: timings.each(name) for name in timings.of})
+    noisy = abs(figures[0].value - 1) > NOISE
+    if noisy:
+        print(f"\nThis run is too noisy to count: bare differs from bare by more than {NOISE}.")
+    return int(chosen.check and (noisy or any(figure.verdict == "NO" for figure in figures)))
+
+
+def _scenarios() -> dict[str, tuple[float, dict[str, Any]]]:
+    """Return what is asked for, each with its target as a share of S."""
+    session = session_cookie()
+    refused, granted = (consent_cookie(granted=answered) for answered in (False, True))
+    google = b"_ga=GA1.1.1234567890.1234567890"
+    forged = consent_cookie(granted=True, key=OTHER_KEY)
+    return {
+        "1 KB JSON, refused": (0.12, scope("/data", FETCH, [session, refused])),
+        "1 KB JSON, granted": (0.12, scope("/data", FETCH, [session, google, granted])),
+        "304, refused": (0.12, scope("/unchanged", FETCH, [session, refused])),
+        "20 KB page, refused": (0.25, scope("/", NAVIGATION, [session, refused])),
+        "20 KB page, undecided": (0.45, scope("/", NAVIGATION, [session])),
+        "20 KB page, granted": (0.45, scope("/", NAVIGATION, [session, google, granted])),
+        "20 KB page, forged cookie": (1.0, scope("/", NAVIGATION, [session, forged])),
+        "20 KB page, beginning changes, undecided": (1.0, scope("/nonce", NAVIGATION, [session])),
+        "20 KB page, beginning changes, granted": (1.0, scope("/nonce", NAVIGATION, [session, google, granted])),
+        "20 KB page, 3 Set-Cookie, 2 withheld, undecided": (0.6, scope("/three", NAVIGATION, [session])),
+        "20 KB page, 3 Set-Cookie, 2 withheld, refused": (0.6, scope("/three", NAVIGATION, [session, refused])),
+    }
+
+
+def _pages() -> dict[str, Ask]:
+    bare = site()
+    apps = {"bare": bare, "bare again": bare, "session": with_session(bare), "consentgate": guarded(bare)}
+    asks = {
+        f"{name} | {label}": request(app, template)
+        for name, (_, template) in _scenarios().items()
+        for label, app in apps.items()
+    }
+    session = session_cookie()
+    cookies = [consent_cookie(granted=False, at=_decided(number)) for number in range(_NEVER_SEEN)]
+    unseen = cycle([scope("/", NAVIGATION, [session, cookie])["headers"] for cookie in cookies])
+    template = scope("/", NAVIGATION)
+    for label, app in apps.items():
+        asks[f"20 KB page, never-seen cookie | {label}"] = _request_with(app, template, unseen)
+    return asks
+
+
+def _decided(number: int) -> float:
+    """Return a time of its own for each visitor's choice, some of the last days."""
+    return time() - 60 * number / 10
+
+
+def _request_with(app: App, template: Mapping[str, Any], headers: Any) -> Ask:
+    async def ask() -> None:
+        await app({**template, "headers": next(headers).copy(), "state": {}}, receive, discard)
+
+    return ask
+
+
+def _streams() -> dict[str, Ask]:
+    template = scope("/", NAVIGATION, [session_cookie()])
+    asks = {}
+    for name, app in {
+        "5 MB in 64 KB chunks": stream(PAGE_5M),
+        f"{_FEW} chunks": stream(PAGE_20K * 2, chunk=len(PAGE_20K) * 2 // _FEW + 1),
+        f"{_MANY} chunks": _repeating(_MANY),
+    }.items():
+        asks[f"{name} | bare"] = request(app, template)
+        asks[f"{name} | consentgate"] = request(guarded(app), template)
+        asks[f"{name} | wrapper"] = request(_wrapped(app), template)
+    return asks
+
+
+def _repeating(chunks: int) -> App:
+    beginning, chunk = PAGE_20K[:1024], b"<p>more of it</p>"
+    return stream(beginning + chunk * (1024 * chunks // len(chunk)), chunk=1024)
+
+
+def _wrapped(app: App) -> App:
+    """Return an application with a middleware around it that does nothing, as most are written."""
+
+    async def middleware(scope: Any, receive: Any, send: Any) -> None:
+        async def wrapper(message: Any) -> None:
+            await send(message)
+
+        await app(scope, receive, wrapper)
+
+    return middleware
+
+
+def _real_pages() -> dict[str, Ask]:
+    """Return requests for a page that takes about 1 ms to render, as real ones do."""
+    rows = "{% for one in items %}<li>{{ one.title }} {{ one.place }} {{ one.day }}</li>{% endfor %}"
+    source = PAGE_20K.decode().replace("<h1>Step Forward</h1>", f"<h1>Step Forward</h1>{rows}")
+    template = Environment(autoescape=True).from_string(source)
+    items = [{"title": f"Decision {number} & more", "place": "Luton", "day": number} for number in range(700)]
+
+    async def page(request: Request) -> Response:
+        return HTMLResponse(template.render(items=items))
+
+    bare = Starlette(routes=[Route("/", page)])
+    ask = scope("/", NAVIGATION, [session_cookie()])
+    apps = {"bare": bare, "bare again": bare, "session": with_session(bare), "consentgate": guarded(bare)}
+    return {f"real page | {label}": request(app, ask) for label, app in apps.items()}
+
+
+def _figures(timings: Timings) -> list[Figure]:
+    scenarios = {name: target for name, (target, _) in _scenarios().items()}
+    scenarios["20 KB page, never-seen cookie"] = 1.0
+    noise = [timings.ratio(f"{name} | bare again", f"{name} | bare") for name in scenarios]
+    figures = [
+        Figure("noise: bare / bare", median(noise), "", detail=f"from {min(noise):.3f} to {max(noise):.3f}"),
+        Figure("S on the 20 KB page", _yardstick(timings, "20 KB page, refused"), "us"),
+    ]
+    for name, target in scenarios.items():
+        added, base = timings.added(f"{name} | consentgate", f"{name} | bare"), _yardstick(timings, name)
+        figures.append(Figure(name, added / base, "S", target, detail=f"+{added:.2f} us, S {base:.1f} us"))
+    base = _yardstick(timings, "20 KB page, refused")
+    added = timings.added("5 MB in 64 KB chunks | consentgate", "5 MB in 64 KB chunks | bare")
+    figures.append(Figure("5 MB in 64 KB chunks", added / base, "S", 0.6, detail=f"+{added:.2f} us"))
+    ours, wrapper = (_per_chunk(timings, label) for label in ("consentgate", "wrapper"))
+    figures.append(
+        Figure(
+            "a further chunk, to an async wrapper's", ours / wrapper, "", 1.3, detail=f"{ours * 1000:.0f} ns a chunk"
+        )
+    )
+    ratio, session = (timings.ratio(f"real page | {label}", "real page | bare") for label in ("consentgate", "session"))
+    figures.append(Figure("a real page, to bare", ratio, "", 1.03, detail=f"SessionMiddleware {session:.3f}"))
+    return figures
+
+
+def _yardstick(timings: Timings, scenario: str) -> float:
+    return timings.added(f"{scenario} | session", f"{scenario} | bare")
+
+
+def _per_chunk(timings: Timings, label: str) -> float:
+    """Return what each further piece of a stream takes beyond the bare application, in microseconds."""
+    few, many = (timings.added(f"{count} chunks | {label}", f"{count} chunks | bare") for count in (_FEW, _MANY))
+    return (many - few) / (_MANY - _FEW)
+
+
+async def _check() -> None:
+    """See that what is measured is what it is called."""
+    app, bare = guarded(site()), site()
+    for name, (_, template) in _scenarios().items():
+        headers, body = await answer(app, template)
+        _, plain = await answer(bare, template)
+        if name.startswith("20 KB page"):
+            is_asked = "undecided" in name or "forged" in name
+            assert (b'id="consentgate"' in body) == is_asked, name
+            assert (b"G-ABCDEFGH12" in body) == ("granted" in name), name
+            assert (body == plain) == ("refused" in name), name
+        else:
+            assert body == plain, name
+        if "Set-Cookie" in name:
+            assert sum(key == b"set-cookie" for key, _ in headers) == 1, name
+    _, body = await answer(guarded(stream(PAGE_5M)), scope("/", NAVIGATION))
+    assert b'id="consentgate"' in body
+
+
+if __name__ == "__main__":
+    sys.exit(main())
