@@ -247,7 +247,7 @@ def test_every_documented_endpoint_takes_the_documented_methods() -> None:
         for path in re.findall(r"`(.+?)`", row[0])
     }
     site = make_site(nothing_here, make_policy(gpc_statement="2026-11-22"))
-    assert len(endpoints) == 7
+    assert len(endpoints) == 8
     for path, methods in endpoints.items():
         refused = ask(site, "DELETE", path)
         assert (refused.status_code, refused.headers.get("allow")) == (405, methods), path

@@ -505,6 +505,67 @@ async def test_cookie_of_a_folder_is_expired_by_the_pages_below_it() -> None:
     assert visitor.cookie_names == set()
 
 
+async def test_withdrawing_expires_a_cookie_of_a_folder_that_the_policy_names_from_any_page() -> None:
+    items = tuple(
+        StorageItem(name=name, purpose="Counts.", duration="1 day", path=path)
+        for name, path in (("shop_track", "/shop"), ("blog_track", "/blog"))
+    )
+    categories = (Category(id="marketing", items=items[:1]), Category(id="analytics", items=items[1:]))
+    visitor = make_visitor(make_policy(categories=categories))
+    await visitor.opens("/")
+    await visitor.accepts()
+    visitor.keeps("shop_track", path="/shop")
+    visitor.keeps("blog_track", path="/blog")
+
+    await visitor.saves(marketing="no", analytics="yes")
+
+    assert visitor.cookie_names >= {"blog_track"}
+    assert "shop_track" not in visitor.cookie_names
+
+
+async def test_withdrawing_without_scripts_clears_more_cookies_than_fit_into_one_answer() -> None:
+    visitor = make_visitor()
+    await visitor.opens("/")
+    await visitor.accepts()
+    names = [f"_ga_{number}" for number in range(30)]
+    for name in names:
+        visitor.keeps(name)
+
+    await visitor.opens("/news?page=2")
+    visitor.page = await visitor.opens("/cookies?back=/news?page=2")
+    await visitor.presses("choice", "save", analytics="no", marketing="no")
+    hops = 0
+    while visitor.page.response.status_code == 303:
+        hops += 1
+        assert len(visitor.page.set_cookies) <= 24
+        await visitor.opens(visitor.page.response.headers["location"])
+
+    assert 0 < hops <= 8
+    assert visitor.page.confirms
+    assert str(visitor.page.response.url).endswith("/cookies?back=%2Fnews%3Fpage%3D2")
+    assert not set(names) & visitor.cookie_names
+
+
+async def test_few_cookies_need_no_further_answer() -> None:
+    visitor = make_visitor()
+    await visitor.opens("/")
+    await visitor.accepts()
+    visitor.keeps("_ga")
+
+    await visitor.saves(analytics="no", marketing="no")
+
+    assert visitor.answer.headers["location"] == "/cookies"
+
+
+@pytest.mark.parametrize("back", ["https://evil.example/", "//evil.example", ""])
+async def test_clearing_leads_to_pages_of_this_site_only(back: str) -> None:
+    visitor = make_visitor()
+
+    page = await visitor.opens(f"/cookies/clear?turn=1&back={back}")
+
+    assert page.response.headers["location"] == "/cookies"
+
+
 async def test_withdrawing_everything_takes_one_form_on_one_page() -> None:
     visitor = make_visitor()
     await visitor.opens("/")

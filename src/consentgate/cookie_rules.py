@@ -11,14 +11,14 @@ from consentgate.cookies import domains_to_clear, expiry_lines, is_writable_name
 from consentgate.policy import Category, ConsentPolicy
 from consentgate.storage import is_pattern, matches
 
-__all__ = ["CookieRules"]
+__all__ = ["MOST_EXPIRY_LINES", "CookieRules"]
 
 Entry = TypeVar("Entry")
 
 _LONGEST_KEPT = 256  # characters of a name whose rule is remembered: visitors choose the names they send
 # About 100 bytes each: proxies commonly allow 4 to 8 KB for all of a response's headers. What is left over is
-# expired by the next page.
-_MOST_EXPIRY_LINES = 24
+# expired by the next answer.
+MOST_EXPIRY_LINES = 24
 _LEAST_UNLIKELY = 4  # of them are kept for unlikely places, so that many cookies cannot crowd those out for ever
 _MOST_AT_ONCE = 32  # cookies looked at in one answer: a visitor may send thousands
 _TURNS_EACH = 1024  # turns before the next so many are looked at; enough for every line of the ones before
@@ -56,6 +56,7 @@ class CookieRules:
         self._patterns = [rule for rule in rules if is_pattern(rule[0])]
         self.everything = frozenset(category.id for category in policy.categories)
         """What a visitor has granted to whom nothing is withheld."""
+        self._in_folders = [(name, category) for name, (category, path) in self._exact.items() if path != "/"]
         self._find = lru_cache(maxsize=1024)(self._look_up)
         self._optional = _any_of([name for name, category, _ in rules if not category.is_essential]).search
 
@@ -81,6 +82,13 @@ class CookieRules:
         category = self.category_of(name)
         return category is None or category.id in granted
 
+    def in_folders(self, granted: frozenset[str]) -> list[str]:
+        """List the cookies, by exact name, that are not granted and that the policy puts into a folder of the site.
+
+        A request for a page elsewhere does not carry them, so that only the policy can tell that they may be there.
+        """
+        return [name for name, category in self._in_folders if not category.is_essential and category.id not in granted]
+
     def expiries(
         self, names: Iterable[str], granted: frozenset[str], *, host: str, path: str, secure: bool, turn: int
     ) -> list[bytes]:
@@ -102,8 +110,8 @@ class CookieRules:
         domains = domains_to_clear(host)
         likely = [line for name, at in withheld for line in expiry_lines(name, domains, path=at, secure=secure)]
         unlikely = _unlikely(withheld, domains, path, secure=secure)
-        room = max(min(len(unlikely), _LEAST_UNLIKELY), _MOST_EXPIRY_LINES - len(likely))
-        return _part(likely, _MOST_EXPIRY_LINES - room, turn) + _part(unlikely, room, turn)
+        room = max(min(len(unlikely), _LEAST_UNLIKELY), MOST_EXPIRY_LINES - len(likely))
+        return _part(likely, MOST_EXPIRY_LINES - room, turn) + _part(unlikely, room, turn)
 
     def _withheld(self, names: Iterable[str], granted: frozenset[str]) -> Iterator[tuple[str, str]]:
         for name in names:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
@@ -13,6 +13,7 @@ from starlette.types import Scope
 
 from consentgate.assets import assets
 from consentgate.consent import Answer, Consent
+from consentgate.cookie_rules import MOST_EXPIRY_LINES
 from consentgate.origin import is_same_origin, local_path
 from consentgate.policy import Category, ConsentPolicy, withheld_storage
 from consentgate.rendering import Place
@@ -26,6 +27,7 @@ _LONGEST_FORM = 8_192  # bytes; the largest form of ours has a few hundred
 _MOST_FIELDS = 40
 _ABOUT = ("asked", "wording", "back", "source", "lang")
 _TURN = re.compile(r"[0-9]{1,3}")
+_MOST_TURNS = 8  # answers in a row that clear cookies for a visitor without scripts; browsers follow 20
 _SOURCES = ("banner", "page")
 _NO_STORE = {"cache-control": "no-store"}
 _PAGE_HEADERS = {
@@ -90,6 +92,7 @@ class Endpoints:
             f"{prefix}/": (self._page, ("GET", "HEAD")),
             f"{prefix}/choice": (self._choice, ("POST",)),
             f"{prefix}/state": (self._state, ("GET", "HEAD")),
+            f"{prefix}/clear": (self._clear, ("GET", "HEAD")),
         }
         if site.policy.gpc_statement:
             self._handlers["/.well-known/gpc.json"] = (_constant(_gpc_statement(site.policy)), ("GET", "HEAD"))
@@ -150,11 +153,28 @@ class Endpoints:
             back = local_path(request.query_params["back"]) or ""
             place = self._site.rendering.place_in(visit.place, request.query_params.get("lang", "")[:35], is_utf8=True)
             more["banner"] = self._site.rendering.question(place, visit.consent.undecided, back).decode()
-        return self._state_response(visit, visit.consent, turn=int(turn) if _TURN.fullmatch(turn) else None, **more)
+        lines = visit.expiries(visit.consent, turn=int(turn) if _TURN.fullmatch(turn) else None)
+        return self._state_response(visit, visit.consent, lines, **more)
 
-    def _state_response(self, visit: Visit, consent: Consent, *, turn: int | None = None, **more: object) -> Response:
+    async def _clear(self, request: Request, visit: Visit) -> Response:
+        """Expire what did not fit into one answer, and go on to where the choice leads."""
+        turn = request.query_params.get("turn", "")
+        back = local_path(request.query_params.get("back", "")) or self._cookies_page(visit)
+        return self._onwards(visit, visit.consent, back, turn=int(turn) if _TURN.fullmatch(turn) else _MOST_TURNS)
+
+    def _onwards(self, visit: Visit, consent: Consent, back: str, *, turn: int = 0) -> Response:
+        lines = visit.expiries(consent, turn=turn, in_folders=not turn)
+        if len(lines) >= MOST_EXPIRY_LINES and turn < _MOST_TURNS:
+            back = f"{self._cookies_page(visit)}/clear?{urlencode({'turn': turn + 1, 'back': back})}"
+        response = _see_other(back)
+        _set_cookies(response, lines)
+        return response
+
+    def _cookies_page(self, visit: Visit) -> str:
+        return visit.root + self._site.policy.path_prefix
+
+    def _state_response(self, visit: Visit, consent: Consent, lines: list[bytes], **more: object) -> Response:
         services = self._site.rendering.plans(visit.place, consent.granted)
-        lines = visit.expiries(consent, turn=turn)
         state = {
             "granted": sorted(consent.granted),
             "undecided": consent.undecided,
@@ -208,14 +228,14 @@ class Endpoints:
     def _answer(self, request: Request, visit: Visit, choice: Choice, consent: Consent) -> Response:
         outcome = self._outcome(choice, consent)
         if _wants_json(request):
-            return self._state_response(visit, consent, outcome=outcome)
+            lines = visit.expiries(consent, turn=0, in_folders=True)
+            return self._state_response(visit, consent, lines, outcome=outcome)
         if choice.source == "page" or choice.back is None:
             query = self._site.rendering.query_for(choice.language, **({"back": choice.back} if choice.back else {}))
-            response = _see_other(visit.root + self._site.policy.path_prefix + query)
+            response = self._onwards(visit, consent, self._cookies_page(visit) + query)
         else:
-            response = _see_other(choice.back)
-        message = visit.message_target.line(outcome, MESSAGE_SECONDS)
-        _set_cookies(response, [*visit.expiries(consent), message])
+            response = self._onwards(visit, consent, choice.back)
+        _set_cookies(response, [visit.message_target.line(outcome, MESSAGE_SECONDS)])
         return response
 
     def _outcome(self, choice: Choice, consent: Consent) -> str:
@@ -306,7 +326,7 @@ class Endpoints:
         raise FormError(400, key, name=name[:40])
 
     def _way_back(self, fields: Mapping[str, str], visit: Visit) -> str:
-        return local_path(fields.get("back", "")) or visit.root + self._site.policy.path_prefix
+        return local_path(fields.get("back", "")) or self._cookies_page(visit)
 
     def _refuse(self, request: Request, visit: Visit, error: FormError, language: str = "") -> Response:
         rendering, place = self._site.rendering, self._place(visit, language)

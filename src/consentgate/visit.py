@@ -304,12 +304,16 @@ class Visit:
         root = self._root_path.rstrip("/")
         return self.path[len(root) :] if _is_below(self.path, root) else self.path
 
-    def expiries(self, consent: Consent, *, turn: int | None = None) -> list[bytes]:
-        """Write the `Set-Cookie` lines that expire what this request carries and a consent does not cover."""
-        if not self.has_optional_cookies:
+    def expiries(self, consent: Consent, *, turn: int | None = None, in_folders: bool = False) -> list[bytes]:
+        """Write the `Set-Cookie` lines that expire what this request carries and a consent does not cover.
+
+        With `in_folders`, also what the policy puts into folders whose cookies this request does not carry.
+        """
+        unseen = self.site.rules.in_folders(consent.granted) if in_folders else []
+        if not unseen and not self.has_optional_cookies:
             return []
         return self.site.rules.expiries(
-            names_in(self.cookies),
+            dict.fromkeys([*unseen, *names_in(self.cookies)]),
             consent.granted,
             host=self.host,
             path=self.path,

@@ -6,16 +6,26 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 
 import uvicorn
 from starlette.types import ASGIApp
 
-__all__ = ["MakeApp", "Serve", "Serving", "serve"]
+__all__ = ["Certificate", "MakeApp", "Serve", "Serving", "serve"]
 
 MakeApp = Callable[[int], ASGIApp]
 
 START_SECONDS = 30
 STOP_SECONDS = 5  # for connections that a browser holds open
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """Name the files that https needs: a certificate and its key."""
+
+    chain: Path
+    key: Path
 
 
 class Server(uvicorn.Server):
@@ -35,11 +45,11 @@ class Server(uvicorn.Server):
 class Serving:
     """Serve what `make_app(port)` builds on a free port of this computer, until it is stopped."""
 
-    def __init__(self, make_app: MakeApp) -> None:
+    def __init__(self, make_app: MakeApp, certificate: Certificate | None = None) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         try:
-            self._server = Server(_config(make_app(self.port)))
+            self._server = Server(_config(make_app(self.port), certificate))
         except BaseException:
             self._listener.close()
             raise
@@ -66,9 +76,11 @@ class Serving:
         self._listener.close()
 
 
-def _config(app: ASGIApp) -> uvicorn.Config:
+def _config(app: ASGIApp, certificate: Certificate | None) -> uvicorn.Config:
     return uvicorn.Config(
         app,
+        ssl_certfile=certificate.chain if certificate else None,
+        ssl_keyfile=certificate.key if certificate else None,
         lifespan="on",
         ws="none",
         log_level="warning",
