@@ -217,6 +217,7 @@ def test_every_line_that_init_comments_out_is_right_too(file: Path) -> None:
     uncommented = re.sub(r"(?m)^# ?(?=[\w\[]+.*(?:=|\]$))", "", template()).replace("…", "https://x.org")
     once = re.sub(r'(?m)^measurement_id = "G-AB12CD34EF"\n', "", uncommented)
     file.write_text(once, encoding="utf-8")
+    (file.parent / "texts").mkdir()
 
     policy = load_policy(file)
 

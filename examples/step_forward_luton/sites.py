@@ -45,6 +45,8 @@ class Page:
     path: str
     label: str
     template: str
+    language: str = "en-GB"
+    direction: str = "ltr"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +68,11 @@ class Site:
 
 
 PRIVACY_PAGE = Page(path=PRIVACY_PATH, label="Privacy policy", template="privacy.html")
+
+WELCOME_PAGES = (
+    Page(path="/pl", label="Polski", template="welcome/pl.html", language="pl"),
+    Page(path="/ur", label="اردو", template="welcome/ur.html", language="ur", direction="rtl"),
+)
 
 SITES = (
     Site(
@@ -136,7 +143,7 @@ def create_sites(port: int) -> ASGIApp:
 
 def _create_site(site: Site, addresses: Mapping[str, str]) -> Starlette:
     views = SiteViews(site, addresses)
-    pages = [Route(page.path, views.show) for page in (*site.pages[:-1], PRIVACY_PAGE)]
+    pages = [Route(page.path, views.show) for page in (*site.pages[:-1], PRIVACY_PAGE, *WELCOME_PAGES)]
     return Starlette(
         routes=[
             *pages,
@@ -179,10 +186,16 @@ class SiteViews:
 
     def __init__(self, site: Site, addresses: Mapping[str, str]) -> None:
         self._site = site
-        self._pages = {page.path: page for page in (*site.pages, PRIVACY_PAGE)}
+        self._pages = {page.path: page for page in (*site.pages, PRIVACY_PAGE, *WELCOME_PAGES)}
         self._drafts = Drafts()
         self._templates = Jinja2Templates(directory=HERE / "templates")
-        shared = {"site": site, "sites": SITES, "addresses": addresses, "privacy_path": PRIVACY_PATH}
+        shared = {
+            "site": site,
+            "sites": SITES,
+            "addresses": addresses,
+            "privacy_path": PRIVACY_PATH,
+            "welcome_pages": WELCOME_PAGES,
+        }
         self._templates.env.globals.update(shared)
 
     async def show(self, request: Request) -> Response:
