@@ -283,11 +283,16 @@ def read_po(path: Path) -> dict[str, str]:
 
     Raises:
         ModuleNotFoundError: without Babel, which the extra `translations` brings.
+        ValueError: when it is no catalogue.
     """
-    from babel.messages.pofile import read_po
+    from babel.messages.pofile import PoFileError
+    from babel.messages.pofile import read_po as read_catalogue
 
     with path.open("rb") as file:
-        catalog = read_po(file, abort_invalid=True)
+        try:
+            catalog = read_catalogue(file, abort_invalid=True)
+        except PoFileError as error:
+            raise ValueError(str(error)) from None
     entries = {"language.plural": f"nplurals={catalog.num_plurals}; plural={catalog.plural_expr};"}
     for message in catalog:
         if not message.context or message.fuzzy:

@@ -26,6 +26,7 @@ __all__ = ["State", "UntranslatableError", "update_all"]
 
 NOT_REVIEWED = "A native speaker has not yet reviewed this translation."
 
+_TAG = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")
 _KEY = re.compile(r"(\w+) = ")
 _TABLE = re.compile(r"\[(\w+)\]")
 _ABOUT_THE_FILE = ("language.tag", "language.plural")
@@ -92,6 +93,8 @@ def update_all(policy_file: Path | None, added: Sequence[str] = (), *, write: bo
     """
     if find_spec("babel") is None:
         raise UntranslatableError("This takes Babel: pip install 'consentgate[translations]'.")
+    if unknown := next((tag for tag in added if not _TAG.fullmatch(tag)), None):
+        raise UntranslatableError(f"Nothing is known of a language {unknown}.")
     policy = load_policy(policy_file) if policy_file else None
     if policy and not policy.texts:
         raise UntranslatableError('Name a folder in the policy first, for example texts = "texts".')
@@ -148,13 +151,13 @@ def update_catalogue(path: Path, messages: Sequence[Message], *, write: bool = T
     try:
         given = _from_cldr(language)
     except (UnknownLocaleError, ValueError):
-        raise UntranslatableError(f"{path.name}: nothing is known of a language {language}.") from None
+        raise UntranslatableError(f"Nothing is known of a language {language}.") from None
     catalog = _empty_copy(old, language)
     for message in messages:
         _carry_over(message, old, catalog, given)
     if write:
         with path.open("wb") as file:
-            write_po(file, catalog, width=100)
+            write_po(file, catalog, width=100, include_previous=True)
     return _state_of(catalog, language)
 
 
