@@ -291,7 +291,7 @@ def test_a_language_is_found_by_the_beginning_of_its_tag(wished: list[str], pick
 
 
 @pytest.mark.parametrize(
-    "wish", ["de", "p", "", "pla", "pa-Arab", "pa-Arab-PK", "pa-PK", "ur-Latn", "../en", "e-n", "-pl"]
+    "wish", ["de", "p", "", "pla", "pa-Arab", "pa-Arab-PK", "pa-PK", "ur-Latn", "../en", "e-n", "-pl", "pl" + "-x" * 20]
 )
 def test_what_there_is_no_text_in_is_not_found(wish: str) -> None:
     assert pick([wish], LANGUAGES) is None

@@ -151,7 +151,7 @@ class Endpoints:
         more: dict[str, object] = {}
         if "back" in request.query_params and visit.consent.undecided:
             back = local_path(request.query_params["back"]) or ""
-            place = self._site.rendering.place_in(visit.place, request.query_params.get("lang", "")[:35], is_utf8=True)
+            place = self._site.rendering.place_in(visit.place, request.query_params.get("lang", ""), is_utf8=True)
             more["banner"] = self._site.rendering.question(place, visit.consent.undecided, back).decode()
         lines = visit.expiries(visit.consent, turn=int(turn) if _TURN.fullmatch(turn) else None)
         return self._state_response(visit, visit.consent, lines, **more)

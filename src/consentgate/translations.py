@@ -43,6 +43,7 @@ UNITS = ("minutes", "hours", "days", "weeks", "months", "years")
 """In which durations are counted."""
 
 _TAG = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")  # BCP 47, as far as texts are named by it
+_LONGEST_TAG = 35  # characters (RFC 5646 4.4.1)
 _SCRIPT = re.compile(r"-([a-z]{4})(?:-|$)")
 _READ_IN = {"pa-pk": "arab"}  # where a region means another script (CLDR's likely subtags)
 _QUALITY = re.compile(r"q=(1(?:\.0{0,3})?|0(?:\.[0-9]{0,3})?)", re.IGNORECASE)
@@ -195,6 +196,8 @@ def pick(wished: Iterable[str], offered: Sequence[str], folder: str = "") -> str
     """
     known = {tag.lower(): tag for tag in offered}
     for wish in wished:
+        if len(wish) > _LONGEST_TAG:
+            continue
         tag = wish.lower().replace("_", "-")
         script = _script_of(tag)
         while tag:
