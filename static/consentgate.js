@@ -2,7 +2,7 @@
 (() => {
   "use strict";
   const me = document.currentScript;
-  const { state: stateAddress, services, css, later } = me.dataset;
+  const { state: stateAddress, services, css, later, skip } = me.dataset;
   const running = {};
   const loaded = {};
 
@@ -83,8 +83,17 @@
   function show(banner) {
     const style = Object.assign(document.createElement("link"), { rel: "stylesheet", href: css });
     if (me.nonce) style.nonce = me.nonce;
-    style.onload = style.onerror = () => document.body.insertAdjacentHTML("afterbegin", banner);
+    style.onload = style.onerror = () => place(banner);
     document.head.append(style);
+  }
+
+  // First in the page, or after the skip links that it begins with, where the policy says so.
+  function place(banner) {
+    let next = document.querySelector("body > :not(script)");
+    let link;
+    while (skip !== undefined && next && next.matches("a[href^='#']")) [link, next] = [next, next.nextElementSibling];
+    if (link) link.insertAdjacentHTML("afterend", banner);
+    else document.body.insertAdjacentHTML("afterbegin", banner);
   }
 
   function confirm(form, outcome) {

@@ -14,13 +14,19 @@ import pytest
 
 from consentgate import assets as room
 from consentgate.assets import Asset, assets
+from consentgate.theme import Colours, Theme
 
 STATIC = Path(__file__).parents[1] / "static"
 SOURCE = Path(__file__).parents[1] / "src" / "consentgate"
 CSS = assets()["consentgate.css"]
+PAGE_CSS = assets()["consentgate-page.css"]
+BOTTOM_CSS = assets(at_the_bottom=True)["consentgate.css"]
 JS = assets()["consentgate.js"]
 
-each_asset = pytest.mark.parametrize("asset", [pytest.param(CSS, id="css"), pytest.param(JS, id="js")])
+each_asset = pytest.mark.parametrize(
+    "asset", [pytest.param(CSS, id="css"), pytest.param(PAGE_CSS, id="page_css"), pytest.param(JS, id="js")]
+)
+each_sheet = pytest.mark.parametrize("sheet", [CSS, PAGE_CSS, BOTTOM_CSS], ids=["banner", "page", "bottom"])
 
 
 def text_of(asset: Asset) -> str:
@@ -36,7 +42,7 @@ def text_of(asset: Asset) -> str:
 def test_a_name_holds_the_hash_of_its_content(asset: Asset) -> None:
     stem, digest, suffix = asset.name.split(".")
 
-    assert stem == "consentgate"
+    assert stem.startswith("consentgate")
     assert digest == hashlib.sha256(asset.content).hexdigest()[:10]
     assert suffix in ("css", "js")
 
@@ -48,7 +54,7 @@ def test_a_name_changes_with_its_content(tmp_path: Path) -> None:
 
     assert before[0] == CSS.name
     assert after[0] != before[0]
-    assert after[1] == before[1] == JS.name
+    assert after[1:] == before[1:] == [PAGE_CSS.name, JS.name]
 
 
 def names_of_a_copy(folder: Path, *, added: str = "") -> list[str]:
@@ -70,12 +76,24 @@ def names_of_a_copy(folder: Path, *, added: str = "") -> list[str]:
 
 
 def test_a_checkout_serves_the_top_level_folder() -> None:
-    assert CSS.content == (STATIC / "consentgate.css").read_bytes()
+    assert CSS.content == Theme().css().encode() + (STATIC / "consentgate.css").read_bytes()
+    assert PAGE_CSS.content == Theme().css().encode() + (STATIC / "consentgate-page.css").read_bytes()
+    assert BOTTOM_CSS.content == CSS.content + (STATIC / "bottom.css").read_bytes()
     assert JS.content == (STATIC / "consentgate.js").read_bytes()
 
 
 def test_everything_in_that_folder_is_served() -> None:
-    assert sorted(path.name for path in STATIC.iterdir()) == sorted(assets())
+    assert sorted(path.name for path in STATIC.iterdir()) == sorted([*assets(), "bottom.css"])
+
+
+def test_another_look_has_style_sheets_of_other_names_and_the_same_script() -> None:
+    themed = assets(Theme(light=Colours(link="#0000aa")))
+
+    assert themed["consentgate.css"].name != CSS.name
+    assert themed["consentgate-page.css"].name != PAGE_CSS.name
+    assert themed["consentgate.js"] == JS
+    assert b"--consentgate-link:#00a" in themed["consentgate.css"].content
+    assert b"#1d4f91" not in themed["consentgate.css"].content
 
 
 def test_the_files_are_read_once() -> None:
@@ -90,7 +108,7 @@ def test_media_types_say_the_charset() -> None:
 
 @pytest.mark.parametrize("word", ["cookie", "gdpr", "banner", "popup"])
 def test_no_name_is_one_that_blockers_drop(word: str) -> None:
-    assert word not in CSS.name + JS.name
+    assert word not in CSS.name + PAGE_CSS.name + JS.name
 
 
 # Contents
@@ -120,14 +138,16 @@ def test_the_banner_stays_in_the_flow_of_the_page() -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["(prefers-color-scheme: dark)", "(forced-colors: active)", "print", "(max-width: 40rem)"]
+    "query", ["(prefers-color-scheme:dark)", "(forced-colors:active)", "print", "(max-width:40em)"]
 )
-def test_it_has_rules_for(query: str) -> None:
-    assert f"@media {query} {{" in text_of(CSS)
+@each_sheet
+def test_it_has_rules_for(sheet: Asset, query: str) -> None:
+    assert f"@media {query}{{" in re.sub(r"(?<=:) | (?=\{)", "", text_of(sheet))
 
 
-def test_nothing_moves() -> None:
-    assert not re.search(r"animation|transition|@keyframes|scroll-behavior", text_of(CSS))
+@each_sheet
+def test_nothing_moves(sheet: Asset) -> None:
+    assert not re.search(r"(animation|transition): (?!none)|@keyframes|scroll-behavior", text_of(sheet))
 
 
 def test_nothing_waits_for_a_clock() -> None:
@@ -142,34 +162,36 @@ def test_accept_and_reject_have_no_rules_of_their_own() -> None:
     assert not [rule for rule in about_buttons if re.search(r"accept|reject|:nth|:first|:last|\[value", rule)]
 
 
-def test_every_rule_is_about_our_own_markup() -> None:
+@each_sheet
+def test_every_rule_is_about_our_own_markup(sheet: Asset) -> None:
     selectors = [
         selector.strip()
-        for rule in re.findall(r"[^{}]+(?=\{)", text_of(CSS))
+        for rule in re.findall(r"[^{}]+(?=\{)", text_of(sheet).replace(":root:has(#consentgate)", "#consentgate"))
         if not rule.strip().startswith("@")
         for selector in re.sub(r"\([^()]*\)", "", rule).split(",")
     ]
 
     assert len(selectors) > 20
     assert [
-        selector for selector in selectors if not selector.startswith((".consentgate", ":where", "[data-consentgate"))
+        selector for selector in selectors if not selector.startswith(("#consentgate", ".consentgate", ":where"))
     ] == []
 
 
-def test_every_custom_property_is_ours_and_defined() -> None:
-    used = set(re.findall(r"var\((--[\w-]+)", text_of(CSS)))
-    defined = set(re.findall(r"(--[\w-]+):", text_of(CSS)))
+@each_sheet
+def test_every_custom_property_is_ours_and_defined(sheet: Asset) -> None:
+    used = set(re.findall(r"var\((--[\w-]+)", text_of(sheet)))
+    defined = set(re.findall(r"(--[\w-]+):", text_of(sheet)))
 
-    assert used == defined
+    assert used <= defined
     assert all(name.startswith("--consentgate-") for name in defined)
 
 
 def test_colours_that_change_in_the_dark_are_all_of_them() -> None:
-    blocks = re.findall(r":where\(:root\) \{(.*?)\}", text_of(CSS), re.DOTALL)
+    blocks = re.findall(r":where\(:root.*?\)\{(.*?)\}", text_of(CSS), re.DOTALL)
 
-    light, dark = (set(re.findall(r"(--[\w-]+):\s*#", block)) for block in blocks)
+    light, dark, switched = (set(re.findall(r"(--[\w-]+):\s*#", block)) for block in blocks)
 
-    assert dark == light
+    assert dark == switched == light
 
 
 def test_the_script_never_touches_cookies() -> None:
@@ -186,7 +208,7 @@ def test_the_script_needs_no_loosened_content_security_policy() -> None:
 def test_the_only_markup_it_writes_is_the_banner_that_the_server_rendered() -> None:
     written = re.findall(r"insertAdjacentHTML\([^)]*\)|createContextualFragment|DOMParser|srcdoc", text_of(JS))
 
-    assert written == ['insertAdjacentHTML("afterbegin", banner)']
+    assert written == ['insertAdjacentHTML("afterend", banner)', 'insertAdjacentHTML("afterbegin", banner)']
 
 
 def test_the_script_names_no_service() -> None:

@@ -35,9 +35,10 @@ from consentgate.cli.commands import consentgate as command
 from consentgate.consent import Answer, Consent
 from consentgate.consent_cookie import ConsentCookie
 from consentgate.middleware import KEYS_VARIABLE
-from consentgate.policy import Basis, CacheMode, GpcMode, Undeclared
+from consentgate.policy import Basis, CacheMode, GpcMode, Placement, Undeclared
 from consentgate.services.google import CONSENT_SIGNALS
 from consentgate.storage import StorageType
+from consentgate.theme import Colours, Scheme, Theme
 from consentgate.visit import RequestConsent
 from tests.conftest import KEY, make_policy, make_site
 
@@ -96,6 +97,8 @@ def as_documented(default: object) -> str:
         return "required"
     if default is None:
         return "none"
+    if isinstance(default, Colours):
+        return "built in"
     if default in ("", ()):
         return "empty"
     if inspect.isroutine(default):
@@ -104,7 +107,9 @@ def as_documented(default: object) -> str:
 
 
 @pytest.mark.parametrize(
-    "model", [ConsentPolicy, Controller, Category, StorageItem, GoogleAnalytics], ids=lambda model: str(model.__name__)
+    "model",
+    [ConsentPolicy, Controller, Category, StorageItem, GoogleAnalytics, Theme, Colours],
+    ids=lambda model: str(model.__name__),
 )
 def test_the_reference_has_every_field_with_its_default(model: type[Any]) -> None:
     in_the_code = {f"`{field.name}`": as_documented(field.default) for field in fields(model)}
@@ -138,7 +143,7 @@ def test_the_reference_has_every_command_and_no_other() -> None:
     assert documented == set(command.commands)
 
 
-KINDS = (Basis, StorageType, Undeclared, CacheMode, GpcMode)
+KINDS = (Basis, StorageType, Undeclared, CacheMode, GpcMode, Placement, Scheme)
 
 
 @pytest.mark.parametrize("value", [*(value for kind in KINDS for value in get_args(kind)), *CONSENT_SIGNALS[:-1]])
@@ -158,9 +163,8 @@ def test_the_page_about_google_has_every_cookie_that_is_expired(name: str) -> No
 
 def test_the_reference_has_every_property_of_the_style_sheet_with_its_values() -> None:
     style = assets()["consentgate.css"].content.decode()
-    light, dark = (
-        dict(re.findall(r"(--[\w-]+): (.+);", block))
-        for block in re.findall(r":where\(:root\) \{(.+?)\}", style, re.DOTALL)
+    light, dark, _ = (
+        dict(re.findall(r"(--[\w-]+):([^;]+)", block)) for block in re.findall(r":where\(:root.*?\)\{(.+?)\}", style)
     )
     in_the_code = {name: (value, dark.get(name, "the same")) for name, value in light.items()}
 
@@ -239,9 +243,8 @@ def ask(app: ASGIApp, method: str, path: str, **request: Any) -> httpx.Response:
 
 
 def test_every_documented_endpoint_takes_the_documented_methods() -> None:
-    names = {Path(name).suffix: asset.name for name, asset in assets().items()}
     endpoints = {
-        re.sub(r"consentgate\.HASH(\.\w+)", lambda found: names[found[1]], path): row[1]
+        re.sub(r"(consentgate[\w-]*)\.HASH(\.\w+)", lambda found: assets()[found[1] + found[2]].name, path): row[1]
         for row in rows("Endpoints")
         if "/" in row[0]
         for path in re.findall(r"`(.+?)`", row[0])

@@ -22,7 +22,7 @@ LAYERS = (
     ("endpoints", "gate", "shield"),
     ("tag_watch",),
     ("response_kind",),
-    ("visit",),
+    ("template_rules", "visit"),
     ("rendering", "consent_cookie", "cookie_rules"),
     ("speech",),
     ("consent", "declarations", "policy_file"),
@@ -31,7 +31,8 @@ LAYERS = (
     ("catalogue",),
     ("storage",),
     # Pure: nothing of ours but the two below.
-    ("injector", "cookies", "caching", "compression", "csp", "origin", "translations", "assets"),
+    ("injector", "cookies", "caching", "compression", "csp", "origin", "placeholder", "translations", "assets"),
+    ("theme",),
     ("notices",),
     ("errors",),
 )

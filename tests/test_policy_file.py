@@ -217,7 +217,9 @@ def test_every_line_that_init_comments_out_is_right_too(file: Path) -> None:
     uncommented = re.sub(r"(?m)^# ?(?=[\w\[]+.*(?:=|\]$))", "", template()).replace("…", "https://x.org")
     once = re.sub(r'(?m)^measurement_id = "G-AB12CD34EF"\n', "", uncommented)
     file.write_text(once, encoding="utf-8")
-    (file.parent / "texts").mkdir()
+    for folder in ("consentgate_templates", "texts"):
+        file.with_name(folder).mkdir()
+    file.with_name("consentgate_templates").joinpath("banner.html").touch()
 
     policy = load_policy(file)
 
@@ -234,8 +236,8 @@ def template() -> str:
 
 KNOWN = (
     "Known here: accept_language, acceptance_days, cache, categories, controller, cookie_domain, cookie_name, dnt, "
-    "enforce, enforce_allows, gpc, gpc_statement, hosts, language, languages, path_prefix, privacy_policy, "
-    "refusal_days, secure, site_name, skip_paths, texts, undeclared."
+    "enforce, enforce_allows, gpc, gpc_statement, hosts, language, languages, path_prefix, placement, privacy_policy, "
+    "refusal_days, secure, site_name, skip_paths, templates, texts, theme, themes, undeclared."
 )
 KNOWN_IN_CATEGORY = "Known here: basis, exception_assessed, items, purpose, services, signals, title, version."
 KNOWN_IN_ITEM = "Known here: duration, name, path, provider, purpose, type."

@@ -39,6 +39,7 @@ def demo_policy(port: int) -> ConsentPolicy:
         hosts=tuple(_on_loopback(host) for host in policy.hosts),
         cookie_domain=_on_loopback(policy.cookie_domain) if policy.cookie_domain else None,
         categories=tuple(_with_stand_in(category, port) for category in policy.categories),
+        themes={_on_loopback(host): theme for host, theme in (policy.themes or {}).items()},
     )
 
 

@@ -1,4 +1,4 @@
-"""The style sheet and the script a browser gets: read once, named by their content, answered as immutable."""
+"""The style sheets and the script a browser gets: read once, named by their content, answered as immutable."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
+from consentgate.theme import Theme
+
 __all__ = ["Asset", "assets"]
 
 _PACKAGED = Path(__file__).parent / "static"  # inside an installed wheel
 _CHECKOUT = Path(__file__).parents[2] / "static"  # a git checkout or an editable install
 _FOLDER = _PACKAGED if _PACKAGED.is_dir() else _CHECKOUT
 _MEDIA_TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
+_BUILT_IN = Theme()
+_FILES = ("consentgate.css", "consentgate-page.css", "bottom.css", "consentgate.js")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +37,31 @@ class Asset:
 
 
 @cache
-def assets() -> Mapping[str, Asset]:
-    """Read the files of `static/`, by their plain names."""
-    return MappingProxyType({name: _read(_FOLDER / name) for name in ("consentgate.css", "consentgate.js")})
+def assets(theme: Theme = _BUILT_IN, *, at_the_bottom: bool = False) -> Mapping[str, Asset]:
+    """Put together what a browser gets, by its plain names.
+
+    Args:
+        theme: the colours with which each style sheet begins.
+        at_the_bottom: whether the banner keeps to the bottom of the window.
+    """
+    files = _files()
+    colours = theme.css().encode("ascii")
+    banner = colours + files["consentgate.css"] + (files["bottom.css"] if at_the_bottom else b"")
+    return MappingProxyType(
+        {
+            "consentgate.css": _asset("consentgate.css", banner),
+            "consentgate-page.css": _asset("consentgate-page.css", colours + files["consentgate-page.css"]),
+            "consentgate.js": _asset("consentgate.js", files["consentgate.js"]),
+        }
+    )
 
 
-def _read(path: Path) -> Asset:
-    content = path.read_bytes()
+@cache
+def _files() -> Mapping[str, bytes]:
+    return {name: (_FOLDER / name).read_bytes() for name in _FILES}
+
+
+def _asset(name: str, content: bytes) -> Asset:
+    stem, _, suffix = name.rpartition(".")
     digest = hashlib.sha256(content).hexdigest()[:10]
-    return Asset(f"{path.stem}.{digest}{path.suffix}", _MEDIA_TYPES[path.suffix], content)
+    return Asset(f"{stem}.{digest}.{suffix}", _MEDIA_TYPES[f".{suffix}"], content)

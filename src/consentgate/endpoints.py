@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.types import Scope
 
-from consentgate.assets import assets
+from consentgate.assets import Asset, assets
 from consentgate.consent import Answer, Consent
 from consentgate.cookie_rules import MOST_EXPIRY_LINES
 from consentgate.origin import is_same_origin, local_path
@@ -96,7 +96,7 @@ class Endpoints:
         }
         if site.policy.gpc_statement:
             self._handlers["/.well-known/gpc.json"] = (_constant(_gpc_statement(site.policy)), ("GET", "HEAD"))
-        for asset in assets().values():
+        for asset in _files_of(site.policy):
             response = Response(asset.content, media_type=asset.media_type, headers=_IMMUTABLE)
             self._handlers[f"{prefix}/static/{asset.name}"] = (_constant(response), ("GET", "HEAD"))
 
@@ -364,6 +364,12 @@ def _set_cookies(response: Response, lines: list[bytes]) -> None:
 def _gpc_statement(policy: ConsentPolicy) -> Response:
     """Write the site's statement that it honours Global Privacy Control (W3C GPC, "GPC Support Resource")."""
     return JSONResponse({"gpc": True, "lastUpdate": policy.gpc_statement})
+
+
+def _files_of(policy: ConsentPolicy) -> Iterator[Asset]:
+    """Yield what browsers get, for the look of each host."""
+    for host in ("", *policy.hosts):
+        yield from assets(policy.theme_of(host), at_the_bottom=policy.placement == "bottom").values()
 
 
 def _constant(response: Response) -> Handler:

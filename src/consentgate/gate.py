@@ -13,6 +13,7 @@ from consentgate.cookies import is_expiry, set_cookie_name
 from consentgate.csp import enforced, is_wide_enough, nonce_of, widened
 from consentgate.injector import Beginning, Beginnings, Injector, Markup, Reading
 from consentgate.notices import warn_once, warn_undeclared
+from consentgate.placeholder import MARK, Placeholder
 from consentgate.policy import sources_of
 from consentgate.rendering import Place, filled
 from consentgate.response_kind import BYPASSES, Kind, kind_of, media_type_of, value_of
@@ -45,6 +46,7 @@ class ResponseGate:
     _start: Message | None = None  # held back until the first piece of the page is there
     _reading: Reading | None = None  # how a page is to be read, until all markup is in it
     _injector: Injector | None = None
+    _placeholder: Placeholder | None = None  # where the application itself places the banner
     _gzip: Gzip | None = None
     _charset = ""  # what a page's headers call its charset
     _is_head = False  # whether a page's headers go out without the page
@@ -114,7 +116,7 @@ class ResponseGate:
             self._look.see(message.get("body", b""), last=not message.get("more_body", False))
         if self._is_head:
             return self._send({**message, "body": b""})  # or a server would announce the other page's length
-        if self._reading is not None or self._gzip is not None:
+        if self._reading is not None or self._gzip is not None or self._placeholder is not None:
             return self._on_piece(message)
         return self._send(message)
 
@@ -122,8 +124,12 @@ class ResponseGate:
         """Pass a piece of a page on, and before the first one the page's start: its length may be known now."""
         last = not message.get("more_body", False)
         body = message.get("body", b"")
+        if self._visit.places_banner and self._start is not None and last and MARK not in body:
+            self._visit.places_banner = False  # it is another page than the one that was to have it: an error, say
         if self._reading is not None:
             body = self._spliced(body, self._reading, last=last)
+        if self._placeholder is not None:
+            body = self._placeholder.feed(body, last=last)
         if self._gzip is not None:
             body = self._gzip.feed(body, last=last)
         piece = {**message, "body": body} if body or last else None
@@ -139,7 +145,10 @@ class ResponseGate:
             if (spliced := self._beginnings.splice(body, reading, self._markup)) is not None:
                 self._has_spliced()
                 return spliced
-            self._injector = Injector(self._markup, beginnings=self._beginnings, **reading._asdict())
+            after_skip_link = self._visit.site.policy.placement == "after-skip-link"
+            self._injector = Injector(
+                self._markup, beginnings=self._beginnings, after_skip_link=after_skip_link, **reading._asdict()
+            )
         body = self._injector.feed(body)
         if last:
             body += self._injector.close()
@@ -151,7 +160,7 @@ class ResponseGate:
     def _has_spliced(self) -> None:
         """Let the rest of the page pass."""
         self._reading = self._injector = None
-        self._through = self._gzip is None and self._look is None
+        self._through = self._gzip is None and self._look is None and self._placeholder is None
 
     def _encoded(self, headers: HeaderList) -> HeaderList:
         return headers if self._gzip is None else [*headers, (b"content-encoding", b"gzip")]
@@ -200,7 +209,7 @@ class ResponseGate:
         if not visit.is_spoken_to:
             return Markup(head)
         words = visit.spot.words(visit.consent.undecided, visit.message, beginning.language, self._is_utf8(beginning))
-        return Markup(head, filled(words, visit.back))
+        return Markup(head, self._placed(filled(words, visit.back)))
 
     def _place(self, beginning: Beginning) -> Place:
         visit = self._visit
@@ -221,14 +230,21 @@ class ResponseGate:
             )
         )
         if not consent.is_decided:
-            return Markup(head, rendering.question(spoken, consent.undecided, visit.back))
+            return Markup(head, self._placed(rendering.question(spoken, consent.undecided, visit.back)))
         if visit.message is not None:
-            return Markup(head, rendering.confirmation(spoken, visit.message, visit.back))
+            return Markup(head, self._placed(rendering.confirmation(spoken, visit.message, visit.back)))
         return Markup(head)
 
     def _is_utf8(self, beginning: Beginning) -> bool:
         """Tell whether browsers read the page as UTF-8: its headers count before what it says itself."""
         return self._charset in _UTF_8 if self._charset else beginning.is_utf8
+
+    def _placed(self, banner: bytes) -> bytes:
+        """Return what goes to the policy's place, which is nothing where the application has one of its own."""
+        if not self._visit.places_banner:
+            return banner
+        self._placeholder = Placeholder(banner)
+        return b""
 
     def _lets_services_in(self) -> bool:
         """Tell whether a service accepted on this page could start here, under the policy the page has now."""

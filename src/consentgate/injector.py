@@ -2,8 +2,9 @@
 
 The beginning of the document is tokenized as browsers do (WHATWG HTML 13.2), up to the start of `<body>`; what follows
 passes by reference. The head's markup goes to the end of the head, so that it never pushes `<meta charset>` further
-down; the body's goes right after `<body>`, or where a browser would create that element by itself. In doubt the page
-is left alone.
+down; the body's goes right after `<body>`, or where a browser would create that element by itself; on request after
+the links that a body begins with and that lead to a part of the page ("skip to content"). In doubt the page is left
+alone.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ _CHARSET_WINDOW = 1_024  # bytes in which browsers look for <meta charset> (HTML
 _LOOK_AHEAD = 1_024  # bytes in which a page without <body> may turn out to be a frameset
 _LONGEST_KNOWN = 8_192  # bytes of a beginning that is remembered
 _MOST_KNOWN = 256  # of these: 2 MB at the very most
+_SKIP_WINDOW = 1_024  # bytes after <body> in which its first links have to end
 _LONGEST_MARK = 10  # bytes that may have to be seen together: "</noframes", "</noscript"
 
 _SPACE = re.compile(rb"[\t\n\f\r ]+")
@@ -58,6 +60,20 @@ _PLAIN_HEAD = re.compile(
     + _REST
     + rb")++",
     re.IGNORECASE,
+)
+# What may stand before a skip link, the link itself, and what may still become one of them.
+_BLANK = re.compile(
+    rb"[\t\n\f\r ]++|<!--(?:-?>|.*?--!?>)|"
+    rb"<script(?:[\t\n\f\r /][^<>]*+)?>(?:(?!</script|<!--).)*+</script[\t\n\f\r ]*+>",
+    re.DOTALL | re.IGNORECASE,
+)
+_LINK = re.compile(
+    rb"<a(?=[\t\n\f\r />])((?:[\t\n\f\r /]++|(?!>)" + _ATTRIBUTE + rb")*+)>"
+    rb"[^<]*+(?:</?span(?:[\t\n\f\r ][^<>]*+)?>[^<]*+)*+</a[\t\n\f\r ]*+>",
+    re.IGNORECASE,
+)
+_MAY_GO_ON = re.compile(
+    rb"<(?:\Z|!(?:\Z|-\Z|--)|a(?:\Z|[\t\n\f\r />])|s(?:c(?:r(?:i(?:pt?)?)?)?)?\Z|script[\t\n\f\r />])", re.IGNORECASE
 )
 _LANGUAGE = re.compile(rb"[a-zA-Z0-9-]{1,35}")
 _AMP = frozenset(mark + kind for mark in (b"amp", b"\xe2\x9a\xa1") for kind in (b"", b"4ads", b"4email"))
@@ -177,6 +193,7 @@ class Injector:
             in the first 1,024 bytes.
         beginnings: where it is remembered how pages begin.
         address: what tells pages that begin alike from others, their path say.
+        after_skip_link: whether the body's markup goes after the links to parts of the page that the body begins with.
     """
 
     # What a page begins with; most pages are done before much of it changes.
@@ -207,8 +224,10 @@ class Injector:
         charset_known: bool = True,
         beginnings: Beginnings | None = None,
         address: str = "",
+        after_skip_link: bool = False,
     ) -> None:
         self._markup = markup
+        self._after_skip_link = after_skip_link
         self._page_expected = page_expected
         self._charset_known = charset_known
         self._beginnings = beginnings
@@ -246,6 +265,8 @@ class Injector:
         complete = not held and self._scan is Injector._token and not self._templates
         if not self.finished and complete and self._offset and self._is_document:
             self._imply_body(0)
+        elif not self.finished and self._scan is Injector._skip_links:
+            self._begin_body(0)
         self.finished = True
         return early + self._joined(held, len(held))
 
@@ -452,6 +473,9 @@ class Injector:
         if self._awaits_charset(tag.string, tag.start()):
             return tag.start()
         self._end_head(tag.start())
+        if self._after_skip_link:
+            self._scan = Injector._skip_links
+            return tag.end()
         self._begin_body(tag.end())
         if self._beginnings is not None and not self._offset and not self._looked_ahead:
             self._learn(self._beginnings, tag)
@@ -463,6 +487,23 @@ class Injector:
             page, (head_at, _) = body.string, self._inserts[0]
             text, to_head, to_body = page[: body.end()], page[:head_at], page[head_at : body.end()]
             beginnings.learn(self._reading, _Known(text, to_head, to_body, self._of_head, self._beginning))
+
+    def _skip_links(self, data: bytes, at: int) -> int:
+        """Find the end of the links to parts of the page that a body begins with; in doubt there are none."""
+        window = data[at : at + _SKIP_WINDOW]
+        seen = place = 0
+        while True:
+            if blank := _BLANK.match(window, seen):
+                seen = blank.end()
+            elif (link := _LINK.match(window, seen)) and _values(link[1]).get(b"href", b"")[:1] == b"#":
+                seen = place = link.end()
+            else:
+                break
+        is_whole = self._ended or len(window) == _SKIP_WINDOW
+        if not is_whole and not link and (seen == len(window) or _MAY_GO_ON.match(window, seen)):
+            return self._wait(at)
+        self._begin_body(at + place)
+        return at + place
 
     def _content(self, data: bytes, at: int) -> int:
         """Meet something that a browser puts into the body, so that it begins here."""

@@ -24,6 +24,7 @@ from consentgate.policy_file import load_policy
 from consentgate.rendering import Rendering
 from consentgate.shield import show_to_app
 from consentgate.tag_watch import TagWatch
+from consentgate.template_rules import template_problems
 from consentgate.visit import RequestConsent, Site, Visit
 
 __all__ = ["ConsentMiddleware", "Recorder", "consent_from", "read_keys"]
@@ -134,7 +135,10 @@ def _site(policy: ConsentPolicy | str | os.PathLike[str], keys: Sequence[str], n
         raise ConfigurationError([*problems, *error.problems], source=error.source) from None
     if problems:
         raise ConfigurationError(problems, source="the signing keys")
-    return Site(policy, ConsentCookie(policy, keys), CookieRules(policy), Rendering(policy), now)
+    rendering = Rendering(policy)
+    if lost := tuple(template_problems(policy, rendering)):
+        raise ConfigurationError(lost, source=policy.templates)
+    return Site(policy, ConsentCookie(policy, keys), CookieRules(policy), rendering, now)
 
 
 def read_keys(keys: str | Sequence[str] | None) -> Sequence[str]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
+from pathlib import Path
 from typing import Literal, get_args
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ from consentgate.errors import ConfigurationError, Problem
 from consentgate.services import GoogleAnalytics, Service
 from consentgate.services.google import CONSENT_SIGNALS, DEFAULT_SIGNALS
 from consentgate.storage import StorageItem, StorageType, expression, is_pattern, matches, overlap
+from consentgate.theme import Theme
 from consentgate.translations import SOURCE_LANGUAGE, available, own_text_problems
 
 __all__ = ["Basis", "Category", "ConsentPolicy", "Controller"]
@@ -25,6 +27,10 @@ Basis = Literal["essential", "consent", "statistical_exception", "appearance_exc
 Undeclared = Literal["block", "report", "allow"]
 CacheMode = Literal["personal", "shared"]
 GpcMode = Literal["honour", "ignore"]
+TEMPLATES = ("banner.html", "message.html", "confirmation.html", "layout.html", "page.html", "error.html")
+"""The built-in templates, each of which a site may put its own in place of."""
+
+Placement = Literal["first", "after-skip-link", "bottom"]
 
 WELL_KNOWN_CATEGORIES = ("essential", "preferences", "analytics", "marketing")
 """Ids that need no title and no purpose: the built-in texts have them."""
@@ -251,6 +257,10 @@ class ConsentPolicy:
         texts: a folder with the site's own texts, one file for each language, for example `texts/pl.toml`.
         accept_language: whether the cookies page follows the browser's languages where neither the page before it nor
             the visitor says one.
+        placement: where the banner stands: `first` in the page, `after-skip-link`, or at the `bottom` of the window.
+        theme: the look of banner and cookies page.
+        themes: the look on single hosts, by host; what one leaves out is taken from `theme`.
+        templates: a folder with templates of the site's own, each in place of the built-in one of its name.
 
     Raises:
         ConfigurationError: listing everything that is wrong.
@@ -279,6 +289,10 @@ class ConsentPolicy:
     languages: tuple[str, ...] = ()
     texts: str = ""
     accept_language: bool = False
+    placement: Placement = "first"
+    theme: Theme | None = None
+    themes: Mapping[str, Theme] | None = None
+    templates: str = ""
 
     def __post_init__(self) -> None:
         """Check everything and add the essential category."""
@@ -302,6 +316,12 @@ class ConsentPolicy:
     def asks(self) -> bool:
         """Whether any category needs an answer; a site with essential cookies alone shows no banner."""
         return any(category.needs_consent for category in self.categories)
+
+    def theme_of(self, host: str) -> Theme:
+        """Return the look of a host; an empty string stands for any that is not listed."""
+        shared = self.theme or Theme()
+        own = (self.themes or {}).get(host)
+        return own.over(shared) if own else shared
 
     def items_of(self, category: Category) -> tuple[StorageItem, ...]:
         """List a category's own items, then those of its services."""
@@ -340,12 +360,28 @@ class ConsentPolicy:
         yield from self._address_problems()
         yield from self._gate_problems()
         yield from self._language_problems()
+        yield from self._look_problems()
         for category in self.categories:
             yield from category.problems(
                 f"categories.{category.id}", hosts=self.hosts, acceptance_days=self.acceptance_days
             )
         yield from self._category_problems()
         yield from self._overlap_problems()
+
+    def _look_problems(self) -> Iterator[Problem]:
+        if self.placement not in get_args(Placement):
+            yield Problem("placement", self.placement, f"Use one of {', '.join(get_args(Placement))}.")
+        if self.templates and not any((Path(self.templates) / name).is_file() for name in TEMPLATES):
+            remedy = f"Give a folder, relative to the policy file, with one of {', '.join(TEMPLATES)} in it."
+            yield Problem("templates", self.templates, remedy)
+        shared = list(self.theme.problems("theme")) if self.theme else []
+        yield from shared
+        said = {(problem.value, problem.remedy) for problem in shared}
+        for host in self.themes or {}:
+            if host not in self.hosts:
+                yield Problem("themes", host, "List the host in hosts, or correct its name.")
+            own = self.theme_of(host).problems(f'themes."{host}"')
+            yield from (problem for problem in own if (problem.value, problem.remedy) not in said)
 
     def _host_problems(self) -> Iterator[Problem]:
         for index, host in enumerate(self.hosts):

@@ -18,6 +18,7 @@ from consentgate.errors import ConfigurationError, Problem
 from consentgate.policy import Category, ConsentPolicy, Controller
 from consentgate.services import SERVICES
 from consentgate.storage import StorageItem
+from consentgate.theme import Colours, Theme
 
 __all__ = ["load_policy", "policy_schema"]
 
@@ -29,7 +30,7 @@ _STAND_INS: Mapping[str, str] = {
     "path": "/",
 }
 _SECRET_WORDS = frozenset(("key", "keys", "password", "secret", "secrets", "token", "tokens"))
-_NESTED = frozenset(("controller", "categories", "items", "services"))
+_NESTED = frozenset(("controller", "categories", "items", "services", "theme", "themes", "light", "dark"))
 
 
 def load_policy(path: str | PathLike[str]) -> ConsentPolicy:
@@ -82,10 +83,18 @@ class _Reader:
 
     def policy(self, table: Mapping[str, Any]) -> ConsentPolicy | None:
         values = self._values(ConsentPolicy, table, "")
-        if values.get("texts"):
-            values["texts"] = str(self._folder / values["texts"])
+        for name in ("texts", "templates"):
+            if values.get(name):
+                values[name] = str(self._folder / values[name])
         values["controller"] = self._controller(table)
         values["categories"] = tuple(self._categories(table.get("categories", {})))
+        if "theme" in table:
+            values["theme"] = self._theme(table["theme"], "theme")
+        if "themes" in table:
+            values["themes"] = {
+                host: self._theme(theme, f'themes."{host}"')
+                for host, theme in self._table(table["themes"], "themes").items()
+            }
         try:
             return ConsentPolicy(**values)
         except ConfigurationError as error:
@@ -101,6 +110,15 @@ class _Reader:
             )
             return Controller(name="?", email=_STAND_INS["email"])
         return Controller(**self._values(Controller, self._table(table["controller"], "controller"), "controller"))
+
+    def _theme(self, content: object, place: str) -> Theme:
+        table = self._table(content, place)
+        values = self._values(Theme, table, place)
+        for scheme in ("light", "dark"):
+            if scheme in table:
+                where = f"{place}.{scheme}"
+                values[scheme] = Colours(**self._values(Colours, self._table(table[scheme], where), where))
+        return Theme(**values)
 
     def _categories(self, tables: object) -> Iterator[Category]:
         for name, content in self._table(tables, "categories").items():
@@ -196,9 +214,17 @@ def _holds_secret(name: str, value: object) -> bool:
 
 
 def _unknown(name: str, accepted: set[str]) -> str:
+    if {"button", "button_text"} <= accepted and re.search("accept|reject|refuse", name):
+        return _EQUAL_BUTTONS
     close = get_close_matches(name, accepted, n=1)
     meant = f"Did you mean {close[0]}? " if close else ""
     return f"There is no such setting. {meant}Known here: {', '.join(sorted(accepted))}."
+
+
+_EQUAL_BUTTONS = (
+    "Accept and reject share one style, so that neither is louder than the other. Set button and button_text: they "
+    "colour both."
+)
 
 
 _IN_TOML = {
@@ -247,11 +273,15 @@ def policy_schema() -> dict[str, Any]:
         },
         leave_out=("id",),
     )
+    colours = _object_schema(Colours, {})
+    theme = _object_schema(Theme, {"light": colours, "dark": colours})
     schema = _object_schema(
         ConsentPolicy,
         {
             "controller": _object_schema(Controller, {}),
             "categories": {"type": "object", "additionalProperties": category},
+            "theme": theme,
+            "themes": {"type": "object", "additionalProperties": theme},
         },
     )
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "consentgate.toml", **schema}

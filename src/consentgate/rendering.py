@@ -5,23 +5,34 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
+from pathlib import Path
 from urllib.parse import urlencode
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import (
+    ChoiceLoader,
+    Environment,
+    FileSystemLoader,
+    PackageLoader,
+    PrefixLoader,
+    StrictUndefined,
+    TemplateError,
+    TemplateSyntaxError,
+)
 from markupsafe import Markup as Safe
 from markupsafe import escape
 
 from consentgate.assets import assets
 from consentgate.consent import Consent
+from consentgate.placeholder import MARK
 from consentgate.policy import Category, ConsentPolicy, signals_of
 from consentgate.speech import Speech
 from consentgate.storage import StorageItem
 from consentgate.translations import accepted, pick, texts_digest, texts_for
 
-__all__ = ["Addresses", "Place", "Rendering", "filled", "said_to_visitors", "wording_of"]
+__all__ = ["Addresses", "Place", "Rendering", "Sample", "filled", "said_to_visitors", "wording_of"]
 
 _MARKS_UP = re.compile("[&<>\"']")
 _BACK = "consentgate-back-goes-here"
@@ -57,22 +68,39 @@ class Addresses:
     choice: str
     state: str
     css: str
+    page_css: str
     js: str
     home: str
 
     @classmethod
-    def at(cls, place: Place, path_prefix: str, query: str = "") -> Addresses:
+    def at(cls, place: Place, policy: ConsentPolicy, query: str = "") -> Addresses:
         """Work out the addresses for a place; a query says in which language the cookies page is to be."""
-        base = f"{place.origin}{place.root}{path_prefix}"
-        files = assets()
+        base = f"{place.origin}{place.root}{policy.path_prefix}"
+        files = assets(policy.theme_of(place.host), at_the_bottom=policy.placement == "bottom")
         return cls(
             page=base + query,
             choice=f"{base}/choice",
             state=f"{base}/state",
             css=f"{base}/static/{files['consentgate.css'].name}",
+            page_css=f"{base}/static/{files['consentgate-page.css'].name}",
             js=f"{base}/static/{files['consentgate.js'].name}",
             home=f"{place.origin}{place.root}/",
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Hold what a template makes of one state, or why it makes nothing.
+
+    Args:
+        template: its name.
+        markup: what a visitor would get.
+        error: what is wrong with it, else an empty string.
+    """
+
+    template: str
+    markup: bytes = b""
+    error: str = ""
 
 
 class Rendering:
@@ -85,9 +113,12 @@ class Rendering:
         policy: what visitors are asked.
     """
 
+    banner_mark: str = Safe(MARK.decode("ascii"))  # noqa: S704 - a constant
+    SAMPLE_REASON = "A reason that nobody but a test has."
+
     def __init__(self, policy: ConsentPolicy) -> None:
         self._policy = policy
-        self._templates = _templates()
+        self._templates = _templates(policy.templates)
         self._texts_digest = texts_digest(policy.texts).encode()
         self.speech = lru_cache(_PREPARED)(lambda language: Speech(policy, language))
         self.wording = lru_cache(_PREPARED)(lambda language: wording_of(policy, language))
@@ -139,11 +170,41 @@ class Rendering:
         """Return a page that says in plain words why nothing was saved."""
         return self._render("error.html", place, reason=reason, head="")
 
+    def settings_link(self, place: Place, words: str | None, language: str) -> str:
+        """Return a link to the cookies page in a language, as markup that templates do not escape again."""
+        spoken = self.language_for(language)
+        address = Addresses.at(place, self._policy, self.query_for(spoken)).page
+        return Safe('<a href="{}">{}</a>').format(address, words or self.speech(spoken)("page.settings_title"))
+
+    def samples(self, place: Place) -> Iterator[Sample]:
+        """Render every template in its states, for somebody to look at."""
+        optional = self._policy.optional_categories
+        asked = tuple(category.id for category in optional if category.needs_consent)
+        nobody = Consent.from_answers(self._policy, {}, 0)
+        states: list[tuple[str, Callable[[], bytes]]] = []
+        if asked:
+            states += [("banner.html", partial(self.question, place, ids, "/")) for ids in (asked, asked[:1])]
+        if optional:
+            outcomes = ("accept_all", "reject_all", "save")
+            states += [("confirmation.html", partial(self.confirmation, place, outcome, "/")) for outcome in outcomes]
+        for saved, back in ((False, None), (True, "/back")):
+            page = partial(self.cookies_page, place, nobody, own_names=("one", "two"), saved=saved, back=back)
+            states.append(("page.html", page))
+        states.append(("error.html", partial(self.error_page, place, self.SAMPLE_REASON)))
+        for template, render in states:
+            try:
+                yield Sample(template, render())
+            except TemplateSyntaxError as error:
+                yield Sample(template, error=f"{error.name}, line {error.lineno}: {error.message}")
+            except TemplateError as error:
+                yield Sample(template, error=f"{error.message}")
+
     def shared_head(self, place: Place) -> bytes:
         """Return what goes into every visitor's page alike: the script that asks for this visitor's state."""
-        addresses = Addresses.at(place, self._policy.path_prefix)
-        script = Safe('<script defer src="{}" data-state="{}" data-css="{}"></script>')
-        return _ascii(script.format(addresses.js, addresses.state, addresses.css))
+        addresses = Addresses.at(place, self._policy)
+        script = Safe('<script defer src="{}" data-state="{}" data-css="{}"{}></script>')
+        skips = Safe(" data-skip") if self._policy.placement == "after-skip-link" else ""
+        return _ascii(script.format(addresses.js, addresses.state, addresses.css, skips))
 
     def fingerprint(
         self,
@@ -218,7 +279,7 @@ class Rendering:
         Before opt-in no address of a service stands in it, not even as a hint. `later` tells the script that the page's
         Content-Security-Policy lets no service start before the next page.
         """
-        addresses = Addresses.at(place, self._policy.path_prefix)
+        addresses = Addresses.at(place, self._policy)
         plans = self.plans(place, granted)
         parts = []
         if styled:
@@ -236,7 +297,7 @@ class Rendering:
     def _language_links(self, place: Place, back: str | None) -> list[dict[str, str]]:
         """List the languages of the cookies page, each named in itself."""
         further = {"back": back} if back else {}
-        page = Addresses.at(place, self._policy.path_prefix).page
+        page = Addresses.at(place, self._policy).page
         links = []
         for language in self._policy.offered_languages:
             texts = texts_for(language, self._policy.texts)
@@ -274,7 +335,7 @@ class Rendering:
         markup = template.render(
             t=speech,
             policy=policy,
-            urls=Addresses.at(place, policy.path_prefix, self.query_for(place.language)),
+            urls=Addresses.at(place, policy, self.query_for(place.language)),
             hosts=speech.listed(speech.name(host) for host in hosts),
             kept={
                 "acceptance": speech.duration(policy.acceptance_days),
@@ -336,10 +397,13 @@ def _described(item: StorageItem, speech: Speech) -> dict[str, object]:
 
 
 @cache
-def _templates() -> Environment:
-    """Return the templates; they are compiled once for all policies of a process."""
+def _templates(folder: str) -> Environment:
+    """Return the templates, a site's own first; they are compiled once for all policies of a process."""
+    built_in = PackageLoader("consentgate")
+    own = [FileSystemLoader(folder)] if folder else []
     return Environment(
-        loader=PackageLoader("consentgate"),
+        loader=ChoiceLoader([*own, built_in, PrefixLoader({"default": built_in})]),
+        auto_reload=False,
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -370,6 +434,8 @@ def said_to_visitors(policy: ConsentPolicy, language: str) -> str:
         "language": language,
         "texts": {**texts_for(folder=policy.texts).entries, **texts_for(language, policy.texts).entries},
     }
+    if policy.templates:
+        said["templates"] = _own_templates(policy.templates)
     return json.dumps(said, sort_keys=True, separators=(",", ":"))
 
 
@@ -379,6 +445,11 @@ def wording_of(policy: ConsentPolicy, language: str) -> str:
     It proves which words were shown; it never decides whether somebody is asked again.
     """
     return hashlib.sha256(said_to_visitors(policy, language).encode()).hexdigest()[:16]
+
+
+def _own_templates(folder: str) -> dict[str, str]:
+    files = sorted(path for path in Path(folder).rglob("*") if path.is_file())
+    return {str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
 def _said_of(category: Category, policy: ConsentPolicy) -> list[object]:

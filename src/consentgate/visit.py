@@ -197,6 +197,7 @@ class Visit:
         self.method: str = scope.get("method", "GET")
         self.path: str = scope.get("path", "/")
         self.left_alone = False  # set when the application asks for it
+        self.places_banner = False  # … and when it has a place of its own for the banner
         self._raw_path: bytes = scope.get("raw_path") or b""
         self._query: bytes = scope.get("query_string") or b""
         self._root_path: str = scope.get("root_path") or ""
@@ -397,6 +398,23 @@ class RequestConsent:
     def leave_page_alone(self) -> None:
         """Let this response's page go out without banner and tags. Cookies are withheld all the same."""
         self._visit.left_alone = True
+
+    def banner(self) -> str:
+        """Return the mark that the banner takes the place of, for a template that has a better place than the policy's.
+
+        Call it before the page's `<body>` leaves. Without anything to say to this visitor the mark shows nothing.
+        """
+        self._visit.places_banner = True
+        return self._visit.site.rendering.banner_mark
+
+    def settings_link(self, words: str | None = None, *, language: str = "") -> str:
+        """Return a link to the cookies page, for the footer.
+
+        Args:
+            words: what it says; by default "Your cookie settings", in the language.
+            language: BCP 47 tag of the page it stands in; by default the site's own.
+        """
+        return self._visit.site.rendering.settings_link(self._visit.place, words, language)
 
     @property
     def cookies_page(self) -> str:

@@ -27,7 +27,7 @@ _POLICY = ConsentPolicy(
     categories=(Category(id="analytics", services=(GoogleAnalytics(measurement_id="G-LUTON123"),)),),
 )
 _PLACE = Place(host="", root="", secure=True)
-_ADDRESSES = Addresses.at(_PLACE, _POLICY.path_prefix)
+_ADDRESSES = Addresses.at(_PLACE, _POLICY)
 _RENDERING = Rendering(_POLICY)
 _HEAD = _RENDERING.head(_PLACE, frozenset(("essential",)), styled=True, scripted=True)
 _BODY = _RENDERING.question(_PLACE, ("analytics",), "/")

@@ -1,0 +1,84 @@
+"""Get what the tests need from npm, each at one version and without its dependencies: `python -m tests.npm`.
+
+Other people's style sheets, to be held against ours, and the HTML validator. They lie in an untracked folder and never
+become part of the package.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from pathlib import Path
+
+__all__ = ["VALIDATOR", "file_of", "missing"]
+
+FOLDER = Path(__file__).parents[1] / ".npm"
+PACKAGES = {
+    "@wordpress/block-library": "11.1.0",  # what every WordPress theme of today loads
+    "bootstrap": "5.3.9",
+    "govuk-frontend": "6.6.0",
+    "tailwindcss": "4.3.5",
+    "vnu-jar": "26.9.27",
+}
+VALIDATOR = ("vnu-jar", "build/dist/vnu.jar")
+
+ATTEMPTS = 3  # a registry's passing fault fails no build
+PAUSE = 10  # seconds
+DOWNLOAD_SECONDS = 300
+
+
+def file_of(package: str, path: str) -> Path:
+    """Return where a file of a package is, whether or not it has been fetched."""
+    return folder_of(package) / path
+
+
+def folder_of(package: str) -> Path:
+    return FOLDER / f"{package.replace('/', '+')}@{PACKAGES[package]}"
+
+
+def missing() -> list[str]:
+    """List the packages that have not been fetched."""
+    return [package for package in PACKAGES if not folder_of(package).is_dir()]
+
+
+def fetch(package: str) -> None:
+    """Have npm download one package, which checks its integrity, and unpack it."""
+    with tempfile.TemporaryDirectory() as scratch:
+        command = ["npm", "pack", "--silent", f"--pack-destination={scratch}", f"{package}@{PACKAGES[package]}"]
+        subprocess.run(command, check=True, timeout=DOWNLOAD_SECONDS, stdin=subprocess.DEVNULL, cwd=scratch)
+        (archive,) = Path(scratch).glob("*.tgz")
+        with tarfile.open(archive) as packed:
+            packed.extractall(scratch, filter="data")
+        FOLDER.mkdir(exist_ok=True)
+        shutil.move(Path(scratch) / "package", folder_of(package))
+
+
+def fetch_patiently(package: str) -> None:
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            fetch(package)
+            break
+        except subprocess.SubprocessError:
+            if attempt == ATTEMPTS:
+                raise
+            time.sleep(PAUSE)
+
+
+def main() -> int:
+    """Fetch what is not there yet and return the exit code."""
+    for package in missing():
+        print(f"Fetching {package} {PACKAGES[package]} …", flush=True)
+        try:
+            fetch_patiently(package)
+        except (OSError, subprocess.SubprocessError) as error:
+            print(f"{package} could not be fetched ({error}). Is npm installed?", file=sys.stderr)
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
