@@ -46,7 +46,7 @@ clean: ## Remove .venv, caches and build products
 # The demo installs little and starts soon; the development tools include what the demo needs.
 .venv/.demo-ready: pyproject.toml .venv/.made
 	@echo "Installing what the demo needs into .venv …"
-	@$(PYTHON) -m pip install --quiet --editable '.[cli]'
+	@$(PYTHON) -m pip install --quiet --editable '.[cli,records]'
 	@touch $@
 
 .venv/.dev-ready: pyproject.toml .venv/.made

@@ -106,6 +106,16 @@
     message.focus();
   }
 
+  // The receipt on the cookies page tells what was chosen before.
+  function renewReceipt() {
+    const old = document.getElementById("consentgate-receipt");
+    if (!old) return;
+    fetch(location.href, { cache: "no-store" })
+      .then((answer) => answer.text())
+      .then((page) => old.replaceWith(new DOMParser().parseFromString(page, "text/html").getElementById(old.id)))
+      .catch(() => old.remove());
+  }
+
   function hide(banner) {
     banner.remove();
     document.body.tabIndex = -1;
@@ -122,6 +132,7 @@
       .then((answer) => (answer.ok ? answer.json() : Promise.reject(answer)))
       .then((state) => {
         confirm(form, state.outcome);
+        renewReceipt();
         if (apply(state)) check(1);
         channel && channel.postMessage(state);
       });
@@ -130,7 +141,7 @@
   addEventListener("submit", (event) => {
     const form = event.target;
     const button = event.submitter;
-    if (!button || !form.closest("[data-consentgate]")) return;
+    if (!button || !button.name || !form.closest("[data-consentgate]")) return;
     event.preventDefault();
     if (button.name === "hide") return hide(form.closest("[data-consentgate]"));
     send(form, button).catch(() => {

@@ -19,6 +19,7 @@ from consentgate.consent_cookie import ConsentCookie, CookieTarget
 from consentgate.errors import ConfigurationError
 from consentgate.middleware import ConsentMiddleware
 from consentgate.policy import LONGEST_CATEGORY_ID, MOST_CATEGORIES, Category, ConsentPolicy, Controller
+from consentgate.records import new_receipt_id
 
 NOW = 1_790_000_000  # seconds since 1970: a day in September 2026
 DAY = 24 * 60 * 60  # seconds
@@ -147,7 +148,7 @@ def largest_consent() -> tuple[ConsentPolicy, Consent]:
         )
         for index, category in enumerate(categories)
     }
-    return policy, Consent.from_answers(policy, answers, NOW)
+    return policy, Consent.from_answers(policy, answers, NOW, receipt=new_receipt_id())
 
 
 def test_the_largest_cookie_stays_below_a_kilobyte() -> None:
@@ -156,6 +157,7 @@ def test_the_largest_cookie_stays_below_a_kilobyte() -> None:
 
     value = ConsentCookie(policy, [KEY]).dump(consent)
 
+    assert consent.receipt
     assert len(consent.answers) == MOST_CATEGORIES - 1
     assert len(f"{target.name}={value}") < 1_024
 
@@ -645,3 +647,36 @@ def test_shorter_lifetimes_hold_for_answers_given_before() -> None:
     read = ConsentCookie(policy, [KEY]).read([value_of(ACCEPTED)], NOW + 31 * DAY)
 
     assert not read.is_decided
+
+
+# Receipts
+
+
+def test_a_receipt_id_comes_back_with_an_acceptance() -> None:
+    receipt = new_receipt_id()
+    consent = Consent.from_answers(POLICY, {"analytics": Answer(True, 3, NOW)}, NOW, receipt=receipt)
+    cookie = ConsentCookie(POLICY, [KEY])
+
+    again = cookie.read([cookie.dump(consent).encode()], NOW)
+
+    assert again.receipt == receipt
+    assert again.answers == consent.answers
+
+
+def test_a_refusal_carries_no_receipt_id() -> None:
+    refusal = {"analytics": Answer(False, 3, NOW)}
+    cookie = ConsentCookie(POLICY, [KEY])
+
+    consent = Consent.from_answers(POLICY, refusal, NOW, receipt=new_receipt_id())
+
+    assert consent.receipt == ""
+    assert cookie.dump(consent) == cookie.dump(Consent.from_answers(POLICY, refusal, NOW))
+
+
+def test_a_receipt_id_goes_with_the_acceptance_it_belongs_to() -> None:
+    consent = Consent.from_answers(POLICY, {"analytics": Answer(True, 3, NOW)}, NOW, receipt=new_receipt_id())
+    cookie = ConsentCookie(POLICY, [KEY])
+
+    later = cookie.read([cookie.dump(consent).encode()], NOW + (POLICY.acceptance_days + 1) * 24 * 60 * 60)
+
+    assert (later.receipt, later.answers) == ("", {})

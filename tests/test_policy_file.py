@@ -237,7 +237,8 @@ def template() -> str:
 KNOWN = (
     "Known here: accept_language, acceptance_days, cache, categories, controller, cookie_domain, cookie_name, dnt, "
     "enforce, enforce_allows, gpc, gpc_statement, hosts, language, languages, path_prefix, placement, privacy_policy, "
-    "refusal_days, secure, site_name, skip_paths, templates, texts, theme, themes, undeclared."
+    "records, records_days, records_most, records_per_minute, refusal_days, secure, site_name, skip_paths, templates, "
+    "texts, theme, themes, undeclared."
 )
 KNOWN_IN_CATEGORY = "Known here: basis, exception_assessed, items, purpose, services, signals, title, version."
 KNOWN_IN_ITEM = "Known here: duration, name, path, provider, purpose, type."

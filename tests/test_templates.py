@@ -115,17 +115,23 @@ BLOCKS = {
     "message.html": {"message"},
     "confirmation.html": set(),
     "layout.html": {"title", "head", "header", "main", "footer"},
-    "page.html": {"title", "main", "languages", "about", "manage", "contact"},
+    "page.html": {"title", "main", "languages", "about", "receipt", "manage", "contact"},
+    "receipt.html": {"title", "main"},
+    "receipt_section.html": set(),
+    "receipt_facts.html": set(),
     "error.html": {"title", "main"},
 }
 EVERYWHERE = {"t", "policy", "urls", "hosts", "kept", "privacy_policy", "wording"}
-SET_THERE = {"regulator"}  # by the built-in template itself
+SET_THERE = {"regulator", "moment"}  # by the built-in template itself
 OWN_NAMES = {
     "banner.html": {"asked", "objectable", "asked_ids", "accepted", "back_mark"},
     "message.html": {"outcome", "hidden", "back_mark"},
     "confirmation.html": {"outcome", "hidden", "back_mark"},
     "layout.html": {"head"},
-    "page.html": {"categories", "asked_ids", "saved", "signalled", "languages", "back", "head"},
+    "page.html": {"categories", "asked_ids", "saved", "signalled", "languages", "back", "head", "receipt"},
+    "receipt.html": {"receipt", "said", "head"},
+    "receipt_section.html": {"receipt"},
+    "receipt_facts.html": {"receipt"},
     "error.html": {"reason", "head"},
 }
 
@@ -159,6 +165,11 @@ async def test_these_are_the_names(name: str, write: Write) -> None:
 # What must not get lost
 
 GONE = {
+    "erase": ("receipt_section", r"<form.*?</form>", "", "The form to erase a record is gone."),
+    "receipt_file": ("receipt_section", r"urls\.receipt_file", "urls.home", "The link to the receipt's file is gone."),
+    "receipt_place": ("receipt_section", 'id="consentgate-receipt"', "", "Keep the element with id=consentgate-receipt"),
+    "receipt_number": ("receipt", r"{% include 'receipt_facts.html' %}", "", "The receipt number is gone."),
+    "receipt_way_back": ("receipt", r"urls\.page ", "urls.home ", "The link to the cookies page is gone."),
     "reject": ("banner", 'value="reject_all"', 'value="accept_all"', "The reject button is gone."),
     "reject_as_link": ("banner", r"<button[^>]*reject_all.*?</button>", "<a>Reject</a>", "The reject button is gone."),
     "reject_hidden": ("banner", 'value="reject_all"', 'value="reject_all" hidden', "The reject button cannot be seen."),

@@ -9,7 +9,7 @@ import sys
 
 import uvicorn
 
-from examples.step_forward_luton.app import create_app
+from examples.step_forward_luton.app import create_app, new_log
 from examples.step_forward_luton.google_stand_in import STAND_IN_HOST
 from examples.step_forward_luton.sites import SITES
 
@@ -22,6 +22,9 @@ Open any of the three sites and answer the cookie banner: your choice holds on a
   http://{stand_in}:{port}
       What "Google" has received, live: nothing before you accept, page views after,
       nothing once you withdraw.
+
+What is answered is recorded until you stop the demo; your receipt is on the cookies page, and the owner looks at
+  consentgate records list --records {records}
 
 Stop with Ctrl-C.
 """
@@ -36,8 +39,9 @@ def main(arguments: list[str] | None = None) -> int:
         print(_why_not(error, options.port), file=sys.stderr)
         return 1
     port = listener.getsockname()[1]
-    print(_welcome(port), flush=True)
-    _serve(listener, port)
+    records = new_log()
+    print(_welcome(port, records), flush=True)
+    _serve(listener, port, records)
     return 0
 
 
@@ -54,14 +58,14 @@ def _why_not(error: OSError | OverflowError, port: int) -> str:
     return f"Port {port} cannot be used ({error}): make demo PORT=8000"
 
 
-def _welcome(port: int) -> str:
+def _welcome(port: int, records: str) -> str:
     lines = (f"  http://{site.host}:{port}\n      {site.summary}" for site in SITES)
-    return WELCOME.format(sites="\n".join(lines), stand_in=STAND_IN_HOST, port=port)
+    return WELCOME.format(sites="\n".join(lines), stand_in=STAND_IN_HOST, port=port, records=records)
 
 
-def _serve(listener: socket.socket, port: int) -> None:
+def _serve(listener: socket.socket, port: int, records: str) -> None:
     config = uvicorn.Config(
-        create_app(port),
+        create_app(port, records=records),
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=5,  # seconds, in case a browser holds a connection open

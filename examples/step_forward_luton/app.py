@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import secrets
+import shutil
+import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,21 +17,31 @@ from consentgate import Category, ConsentMiddleware, ConsentPolicy, GoogleAnalyt
 from examples.step_forward_luton.google_stand_in import STAND_IN_HOST, create_stand_in
 from examples.step_forward_luton.sites import create_sites
 
-__all__ = ["create_app", "demo_policy"]
+__all__ = ["create_app", "demo_policy", "new_log"]
 
 POLICY_FILE = Path(__file__).with_name("consentgate.toml")
 
 
-def create_app(port: int, *, keys: Sequence[str] | None = None) -> ASGIApp:
+def create_app(port: int, *, keys: Sequence[str] | None = None, records: str | None = None) -> ASGIApp:
     """Build the whole demo for one port of this computer.
 
     Args:
         port: where it will be served; the sites' links to each other carry it.
         keys: signing keys, newest first; by default one made for this run: the repository holds no secret.
+        records: where answers are recorded; by default a SQLite file for this run.
     """
     sites = create_sites(port)
-    app = ConsentMiddleware(sites, policy=demo_policy(port), keys=keys or [secrets.token_urlsafe(32)])
+    app = ConsentMiddleware(
+        sites, policy=demo_policy(port), keys=keys or [secrets.token_urlsafe(32)], records=records or new_log()
+    )
     return _beside(app, STAND_IN_HOST, create_stand_in())
+
+
+def new_log() -> str:
+    """Return the address of a consent log that goes when the demo ends, as the keys do."""
+    folder = Path(tempfile.mkdtemp(prefix="step-forward-luton-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return f"sqlite:///{folder / 'consent.db'}"
 
 
 def demo_policy(port: int) -> ConsentPolicy:

@@ -56,6 +56,7 @@ class Consent:
             cookie asks about, so that a choice made here loses none made there.
         known: ids of all categories of the policy.
         signalled: whether the browser's privacy signal stands in for the answers that are missing.
+        receipt: random id under which the latest act is recorded; empty when nothing is granted or recorded.
     """
 
     granted: frozenset[str]
@@ -63,10 +64,17 @@ class Consent:
     answers: Mapping[str, Answer] = field(default_factory=dict)
     known: frozenset[str] = frozenset()
     signalled: bool = False
+    receipt: str = ""
 
     @classmethod
     def from_answers(
-        cls, policy: ConsentPolicy, answers: Mapping[str, Answer], now: float, *, signalled: bool = False
+        cls,
+        policy: ConsentPolicy,
+        answers: Mapping[str, Answer],
+        now: float,
+        *,
+        signalled: bool = False,
+        receipt: str = "",
     ) -> Consent:
         """Work out what answers mean under a policy at a time (seconds since 1970).
 
@@ -82,7 +90,10 @@ class Consent:
         granted = {c.id for c in policy.categories if _is_on(c, valid.get(c.id), signalled=signalled)}
         undecided = tuple(c.id for c in policy.categories if c.needs_consent and c.id not in valid and not signalled)
         carried = _carried(policy, answers, known, now, room=MOST_CATEGORIES - len(valid))
-        return cls(frozenset(granted), undecided, {**valid, **carried}, known, signalled)
+        kept = {**valid, **carried}
+        # Whoever grants nothing has no id: it would tell one refuser from another.
+        receipt = receipt if any(answer.granted for answer in kept.values()) else ""
+        return cls(frozenset(granted), undecided, kept, known, signalled, receipt)
 
     def allows(self, category: str) -> bool:
         """Tell whether a category is on. An id the policy does not have is never on, and is logged once."""

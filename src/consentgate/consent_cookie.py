@@ -9,15 +9,16 @@ from itertools import groupby
 from math import ceil
 from typing import Any
 
-from itsdangerous import BadData, URLSafeSerializer
+from itsdangerous import BadData, Signer, URLSafeSerializer
 
 from consentgate.consent import Answer, Consent, next_change
 from consentgate.errors import Problem
 from consentgate.policy import ConsentPolicy, is_within
 
-__all__ = ["ConsentCookie", "CookieTarget", "key_problems"]
+__all__ = ["ConsentCookie", "CookieTarget", "Seal", "key_problems"]
 
 _SALT = "consentgate.consent-cookie.v1"
+_SEAL_SALT = "consentgate.receipt.v1"
 _LONGEST_VALUE = 4096  # bytes: RFC 6265bis 5.6 lets no browser store a longer one
 _MOST_CANDIDATES = 6  # cookies of our name that are looked at; more is an attack, not a domain change
 _MOST_VERIFIED = 2_048  # values that are remembered as verified, of about 150 bytes each
@@ -84,7 +85,8 @@ class ConsentCookie:
     """Sign and verify consent cookies.
 
     The payload is a list of acts, newest first: when, hash of the wording shown, and each category's answer
-    (1 or 0) with the version of the purpose it answers. There is nothing in it that tells one visitor from another.
+    (1 or 0) with the version of the purpose it answers. Of an acceptance that is recorded the receipt id comes last.
+    There is nothing else in it that tells one visitor from another, and nothing at all for one who refused.
 
     Args:
         policy: what the answers are about.
@@ -103,7 +105,7 @@ class ConsentCookie:
 
     def dump(self, consent: Consent) -> str:
         """Write a consent's answers as a signed value."""
-        acts = [
+        acts: list[object] = [
             [
                 decided_at,
                 wording,
@@ -111,7 +113,7 @@ class ConsentCookie:
             ]
             for (decided_at, wording), answers in _by_act(consent.answers)
         ]
-        return str(self._serializer.dumps(acts))
+        return str(self._serializer.dumps([*acts, consent.receipt] if consent.receipt else acts))
 
     def read(self, values: Sequence[bytes], now: float, *, signalled: bool = False) -> Consent:
         """Work out a visitor's consent from the values of all cookies of our name.
@@ -129,10 +131,10 @@ class ConsentCookie:
         verified = self._verified.get((value, signalled))
         if verified is not None and verified.since <= now < verified.until:
             return verified.consent
-        answers = self._load(value)
+        answers, receipt = self._load(value)
         if not answers:
             return self._undecided[signalled]
-        consent = Consent.from_answers(self._policy, answers, now, signalled=signalled)
+        consent = Consent.from_answers(self._policy, answers, now, signalled=signalled, receipt=receipt)
         if len(self._verified) >= _MOST_VERIFIED:
             self._verified.clear()
         self._verified[value, signalled] = _Verified(consent, now, next_change(self._policy, answers, now))
@@ -143,13 +145,36 @@ class ConsentCookie:
         last = max((answer.expires_at(self._policy) for answer in consent.answers.values()), default=0)
         return max(0, ceil(last - now))
 
-    def _load(self, value: bytes) -> dict[str, Answer]:
+    def _load(self, value: bytes) -> tuple[dict[str, Answer], str]:
         if len(value) > _LONGEST_VALUE:
-            return {}
+            return {}, ""
         try:
-            return dict(_answers(self._serializer.loads(value)))
+            payload = self._serializer.loads(value)
+            receipt = payload.pop() if payload and isinstance(payload[-1], str) else ""
+            return dict(_answers(payload)), receipt
         except (BadData, ValueError, TypeError, AttributeError, KeyError, RecursionError):
-            return {}
+            return {}, ""
+
+
+class Seal:
+    """Sign receipts, and tell whether one is as it was signed.
+
+    Args:
+        keys: signing keys, newest first; the first signs, all verify.
+    """
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        self._signer = Signer(
+            list(reversed(keys)), salt=_SEAL_SALT, digest_method=hashlib.sha256, key_derivation="hmac"
+        )
+
+    def sign(self, text: str) -> str:
+        """Return the signature of a text, in URL-safe base64."""
+        return self._signer.get_signature(text).decode("ascii")
+
+    def is_right(self, text: str, signature: str) -> bool:
+        """Tell whether a signature is one of ours for this text."""
+        return signature.isascii() and self._signer.verify_signature(text, signature)
 
 
 def key_problems(keys: Sequence[str]) -> Iterator[Problem]:

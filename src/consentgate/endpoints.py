@@ -11,11 +11,14 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.types import Scope
 
+from consentgate.acts import recorded
 from consentgate.assets import Asset, assets
 from consentgate.consent import Answer, Consent
 from consentgate.cookie_rules import MOST_EXPIRY_LINES
 from consentgate.origin import is_same_origin, local_path
 from consentgate.policy import Category, ConsentPolicy, withheld_storage
+from consentgate.receipt_pages import ReceiptPages
+from consentgate.records import NotRecordedError
 from consentgate.rendering import Place
 from consentgate.visit import MESSAGE_SECONDS, OUTCOMES, Site, Visit
 
@@ -94,6 +97,12 @@ class Endpoints:
             f"{prefix}/state": (self._state, ("GET", "HEAD")),
             f"{prefix}/clear": (self._clear, ("GET", "HEAD")),
         }
+        receipts = ReceiptPages(site)
+        self._handlers |= {
+            f"{prefix}/receipt": (receipts.page, ("GET", "HEAD")),
+            f"{prefix}/receipt.json": (receipts.download, ("GET", "HEAD")),
+            f"{prefix}/erase": (receipts.erase, ("POST",)),
+        }
         if site.policy.gpc_statement:
             self._handlers["/.well-known/gpc.json"] = (_constant(_gpc_statement(site.policy)), ("GET", "HEAD"))
         for asset in _files_of(site.policy):
@@ -116,6 +125,7 @@ class Endpoints:
             own_names=(visit.target.name, visit.message_target.name),
             saved=visit.message is not None,
             back=back,
+            recorded=self._site.log is not None,
         )
         response = self._html(content)
         _set_cookies(response, visit.expiries(visit.consent))
@@ -200,20 +210,52 @@ class Endpoints:
         except FormError as error:
             return self._refuse(request, visit, error, language)
         if choice.is_outdated and choice.grants:
-            return self._ask_again(request, visit, choice)
-        consent = self._decide(visit, choice)
+            return await self._take_refusals(request, visit, choice, FormError(409, "changed"))
+        try:
+            consent = await self._record(visit, choice, self._decide(visit, choice))
+        except NotRecordedError as error:
+            reason = FormError(503, "busy" if error.busy else "not_recorded")
+            return await self._take_refusals(request, visit, choice, reason)
         response = self._answer(request, visit, choice, consent)
         _set_cookies(response, [visit.consent_line(consent), *visit.healing()[:-1]])
         return response
 
-    def _ask_again(self, request: Request, visit: Visit, choice: Choice) -> Response:
-        """Take the refusals of a form whose texts have changed since, and ask again about what it agrees to."""
-        response = self._refuse(request, visit, FormError(409, "changed"), choice.language)
-        refusals = {category: granted for category, granted in choice.answers.items() if not granted}
-        if refusals:
-            consent = self._decide(visit, replace(choice, answers=refusals))
+    async def _take_refusals(self, request: Request, visit: Visit, choice: Choice, error: FormError) -> Response:
+        """Take what a form refuses, and say why what it agrees to is not taken."""
+        response = self._refuse(request, visit, error, choice.language)
+        answers = {category: granted for category, granted in choice.answers.items() if not granted}
+        if answers:
+            refusals = replace(choice, answers=answers, outcome="save")
+            consent = await self._record(visit, refusals, self._decide(visit, refusals))
             _set_cookies(response, [visit.consent_line(consent), *visit.expiries(consent)])
         return response
+
+    async def _record(self, visit: Visit, choice: Choice, consent: Consent) -> Consent:
+        """Record an act, when acts are recorded, and return the consent with its receipt id.
+
+        A refusal is honoured even when it cannot be recorded: then the consent keeps the id it had.
+
+        Raises:
+            NotRecordedError: when the act grants something and is not recorded.
+        """
+        if self._site.log is None:
+            return replace(consent, receipt="")
+        outcome = self._outcome(choice, consent)
+        after, record = recorded(
+            visit,
+            consent,
+            outcome=outcome,
+            wording=choice.wording,
+            language=choice.language,
+            source=choice.source,
+        )
+        try:
+            await self._site.log.write(record, self._site.rendering.policy_version)
+        except NotRecordedError:
+            if choice.grants:
+                raise
+            return consent
+        return after
 
     def _decide(self, visit: Visit, choice: Choice) -> Consent:
         """Return the visitor's consent with the new answers; answers to other categories keep their own date."""
@@ -223,7 +265,8 @@ class Endpoints:
             category: Answer(granted, versions[category], int(now), choice.wording)
             for category, granted in choice.answers.items()
         }
-        return Consent.from_answers(self._site.policy, {**visit.consent.answers, **answered}, now)
+        answers = {**visit.consent.answers, **answered}
+        return Consent.from_answers(self._site.policy, answers, now, receipt=visit.consent.receipt)
 
     def _answer(self, request: Request, visit: Visit, choice: Choice, consent: Consent) -> Response:
         outcome = self._outcome(choice, consent)

@@ -12,15 +12,16 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from consentgate.consent_cookie import ConsentCookie, key_problems
+from consentgate.consent_cookie import ConsentCookie, Seal, key_problems
 from consentgate.cookie_rules import CookieRules
 from consentgate.endpoints import Endpoints
-from consentgate.errors import ConfigurationError
+from consentgate.errors import ConfigurationError, Problem
 from consentgate.gate import ResponseGate
 from consentgate.injector import Beginnings
 from consentgate.notices import warn_once
 from consentgate.policy import ConsentPolicy
 from consentgate.policy_file import load_policy
+from consentgate.records import ConsentLog, RecordStore, address_problem, open_store
 from consentgate.rendering import Rendering
 from consentgate.shield import show_to_app
 from consentgate.tag_watch import TagWatch
@@ -30,6 +31,7 @@ from consentgate.visit import RequestConsent, Site, Visit
 __all__ = ["ConsentMiddleware", "Recorder", "consent_from", "read_keys"]
 
 KEYS_VARIABLE = "CONSENTGATE_KEYS"
+RECORDS_VARIABLE = "CONSENTGATE_RECORDS"
 RECORDER = "consentgate.inventory"
 _NO_EXTENSIONS: Mapping[str, Any] = {}
 
@@ -50,6 +52,8 @@ class ConsentMiddleware:
         policy: what visitors are asked, or the path of a `consentgate.toml`.
         keys: signing keys of at least 32 characters, newest first: the first signs, all verify. Without them
             they are read from the environment variable CONSENTGATE_KEYS, separated by commas or spaces.
+        records: where acts are recorded: an address, or an object with the methods of `RecordStore`. Without it the
+            environment variable CONSENTGATE_RECORDS counts, then the policy's own `records`.
         now: the clock, in seconds since 1970.
 
     Raises:
@@ -62,10 +66,11 @@ class ConsentMiddleware:
         policy: ConsentPolicy | str | os.PathLike[str],
         *,
         keys: str | Sequence[str] | None = None,
+        records: str | RecordStore | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
         self.app = app
-        self._site = _site(policy, read_keys(keys), now)
+        self._site = _site(policy, read_keys(keys), records, now)
         self._endpoints = Endpoints(self._site)
         self._watch = TagWatch(self._site.policy)
         self._beginnings = Beginnings()
@@ -127,18 +132,37 @@ async def _respond(
     await response(scope, receive, send)
 
 
-def _site(policy: ConsentPolicy | str | os.PathLike[str], keys: Sequence[str], now: Callable[[], float]) -> Site:
+def _site(
+    policy: ConsentPolicy | str | os.PathLike[str],
+    keys: Sequence[str],
+    records: str | RecordStore | None,
+    now: Callable[[], float],
+) -> Site:
     problems = list(key_problems(keys))
+    source = "the signing keys"
+    records = os.environ.get(RECORDS_VARIABLE, "") if records is None else records
+    if isinstance(records, str) and records and (remedy := address_problem(records)):
+        problems.append(Problem("records", "hidden", remedy))
+        source = "the settings"
     try:
         policy = policy if isinstance(policy, ConsentPolicy) else load_policy(Path(policy))
     except ConfigurationError as error:
         raise ConfigurationError([*problems, *error.problems], source=error.source) from None
     if problems:
-        raise ConfigurationError(problems, source="the signing keys")
-    rendering = Rendering(policy)
+        raise ConfigurationError(problems, source=source)
+    rendering, log = Rendering(policy), _log(policy, records or policy.records)
     if lost := tuple(template_problems(policy, rendering)):
         raise ConfigurationError(lost, source=policy.templates)
-    return Site(policy, ConsentCookie(policy, keys), CookieRules(policy), rendering, now)
+    if log is not None:
+        _ = rendering.policy_version  # worked out now, not for the first visitor who answers
+    return Site(policy, ConsentCookie(policy, keys), CookieRules(policy), rendering, now, Seal(keys), log)
+
+
+def _log(policy: ConsentPolicy, records: str | RecordStore) -> ConsentLog | None:
+    if not records:
+        return None
+    store = open_store(records, most_records=policy.records_most) if isinstance(records, str) else records
+    return ConsentLog(store, per_minute=policy.records_per_minute)
 
 
 def read_keys(keys: str | Sequence[str] | None) -> Sequence[str]:

@@ -13,6 +13,7 @@ from typing import Literal, get_args
 from urllib.parse import urlsplit
 
 from consentgate.errors import ConfigurationError, Problem
+from consentgate.records.opening import address_problem
 from consentgate.services import GoogleAnalytics, Service
 from consentgate.services.google import CONSENT_SIGNALS, DEFAULT_SIGNALS
 from consentgate.storage import StorageItem, StorageType, expression, is_pattern, matches, overlap
@@ -27,7 +28,17 @@ Basis = Literal["essential", "consent", "statistical_exception", "appearance_exc
 Undeclared = Literal["block", "report", "allow"]
 CacheMode = Literal["personal", "shared"]
 GpcMode = Literal["honour", "ignore"]
-TEMPLATES = ("banner.html", "message.html", "confirmation.html", "layout.html", "page.html", "error.html")
+TEMPLATES = (
+    "banner.html",
+    "message.html",
+    "confirmation.html",
+    "layout.html",
+    "page.html",
+    "receipt_section.html",
+    "receipt_facts.html",
+    "receipt.html",
+    "error.html",
+)
 """The built-in templates, each of which a site may put its own in place of."""
 
 Placement = Literal["first", "after-skip-link", "bottom"]
@@ -36,6 +47,7 @@ WELL_KNOWN_CATEGORIES = ("essential", "preferences", "analytics", "marketing")
 """Ids that need no title and no purpose: the built-in texts have them."""
 
 LONGEST_DAYS = 400  # RFC 6265bis 5.5: browsers keep no cookie longer
+LONGEST_RECORD_DAYS = 3_650
 SHORTEST_REFUSAL_DAYS = 184  # six calendar months at their longest: the ICO's guideline before asking again
 # Together these keep the signed consent cookie under 1,024 bytes in the worst case.
 MOST_CATEGORIES = 10
@@ -261,6 +273,11 @@ class ConsentPolicy:
         theme: the look of banner and cookies page.
         themes: the look on single hosts, by host; what one leaves out is taken from `theme`.
         templates: a folder with templates of the site's own, each in place of the built-in one of its name.
+        records: where acts are recorded: `sqlite:///consent.db`, or `postgresql+psycopg://user@host/database`; without
+            it the signed cookie alone is the proof.
+        records_days: how long a record is kept, in days; `consentgate records prune` deletes older ones.
+        records_per_minute: how many grants, and as many other acts, one process records per minute at most.
+        records_most: how many records are kept at most, so that nobody can fill the disk.
 
     Raises:
         ConfigurationError: listing everything that is wrong.
@@ -293,6 +310,10 @@ class ConsentPolicy:
     theme: Theme | None = None
     themes: Mapping[str, Theme] | None = None
     templates: str = ""
+    records: str = ""
+    records_days: int = 730
+    records_per_minute: int = 600
+    records_most: int = 5_000_000
 
     def __post_init__(self) -> None:
         """Check everything and add the essential category."""
@@ -361,6 +382,7 @@ class ConsentPolicy:
         yield from self._gate_problems()
         yield from self._language_problems()
         yield from self._look_problems()
+        yield from self._record_problems()
         for category in self.categories:
             yield from category.problems(
                 f"categories.{category.id}", hosts=self.hosts, acceptance_days=self.acceptance_days
@@ -479,6 +501,20 @@ class ConsentPolicy:
                     place, tag, f"There are texts in {', '.join(known)}. For another language put a file into texts."
                 )
         yield from _duplicates("languages", self.languages)
+
+    def _record_problems(self) -> Iterator[Problem]:
+        if self.records and (remedy := address_problem(self.records, in_a_file=True)):
+            yield Problem("records", "hidden" if "@" in self.records else self.records, remedy)
+        if not self.acceptance_days <= self.records_days <= LONGEST_RECORD_DAYS:
+            yield Problem(
+                "records_days",
+                self.records_days,
+                f"Use {self.acceptance_days} to {LONGEST_RECORD_DAYS} days: a record outlives the answer it proves, "
+                "and is not kept for ever.",
+            )
+        for name in ("records_per_minute", "records_most"):
+            if (value := getattr(self, name)) < 1:
+                yield Problem(name, value, "Use 1 or more.")
 
     def _category_problems(self) -> Iterator[Problem]:
         yield from _duplicates("categories", (category.id for category in self.categories))

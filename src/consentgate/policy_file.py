@@ -16,6 +16,7 @@ import msgspec
 
 from consentgate.errors import ConfigurationError, Problem
 from consentgate.policy import Category, ConsentPolicy, Controller
+from consentgate.records import beside
 from consentgate.services import SERVICES
 from consentgate.storage import StorageItem
 from consentgate.theme import Colours, Theme
@@ -86,6 +87,8 @@ class _Reader:
         for name in ("texts", "templates"):
             if values.get(name):
                 values[name] = str(self._folder / values[name])
+        if values.get("records"):
+            values["records"] = beside(values["records"], self._folder)
         values["controller"] = self._controller(table)
         values["categories"] = tuple(self._categories(table.get("categories", {})))
         if "theme" in table:

@@ -7,7 +7,8 @@ import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cache, lru_cache, partial
+from datetime import UTC, datetime
+from functools import cache, cached_property, lru_cache, partial
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -25,9 +26,10 @@ from markupsafe import Markup as Safe
 from markupsafe import escape
 
 from consentgate.assets import assets
-from consentgate.consent import Consent
+from consentgate.consent import Answer, Consent
 from consentgate.placeholder import MARK
 from consentgate.policy import Category, ConsentPolicy, signals_of
+from consentgate.records.record import PolicyVersion, canonical_json, sha256
 from consentgate.speech import Speech
 from consentgate.storage import StorageItem
 from consentgate.translations import accepted, pick, texts_digest, texts_for
@@ -65,6 +67,9 @@ class Addresses:
     """Hold the addresses of consentgate's own resources at a place."""
 
     page: str
+    receipt: str
+    receipt_file: str
+    erase: str
     choice: str
     state: str
     css: str
@@ -79,6 +84,9 @@ class Addresses:
         files = assets(policy.theme_of(place.host), at_the_bottom=policy.placement == "bottom")
         return cls(
             page=base + query,
+            receipt=f"{base}/receipt{query}",
+            receipt_file=f"{base}/receipt.json{query}",
+            erase=f"{base}/erase{query}",
             choice=f"{base}/choice",
             state=f"{base}/state",
             css=f"{base}/static/{files['consentgate.css'].name}",
@@ -128,6 +136,49 @@ class Rendering:
         self._fingerprint = lru_cache(_PREPARED)(self._render_fingerprint)
         self.head = lru_cache(_PREPARED)(self._render_head)
 
+    @cached_property
+    def policy_version(self) -> PolicyVersion:
+        """All that visitors are shown, in every language they can be asked in, as it is kept with the records."""
+        policy = self._policy
+        shown = {"schema": 1, "site_name": policy.site_name, "hosts": policy.hosts, "wordings": self._wordings}
+        return PolicyVersion(canonical_json(shown))
+
+    def shown(self, wording: str) -> tuple[str, str]:
+        """Return the language of the wording whose hash begins with this, and its whole hash; else empty texts."""
+        found = ((tag, str(one["hash"])) for tag, one in self._wordings.items())
+        return next(((tag, hash_) for tag, hash_ in found if wording and hash_.startswith(wording)), ("", ""))
+
+    @cached_property
+    def _wordings(self) -> dict[str, dict[str, object]]:
+        """What is said, and the banner that says it, by language."""
+        return {language: self._wording_in(language) for language in self._policy.offered_languages}
+
+    def _wording_in(self, language: str) -> dict[str, object]:
+        said = said_to_visitors(self._policy, language)
+        asked = tuple(category.id for category in self._policy.categories if category.needs_consent)
+        place = Place("", "", secure=True, language=language, is_utf8=True)
+        speech = Speech(self._policy, language)
+        categories = [self._kept_category(category, speech) for category in self._policy.categories]
+        return {
+            "hash": sha256(said),  # its first digits are in forms and cookies
+            "notice": json.loads(said),
+            "categories": categories,
+            "banner": b"".join(self._render_question(place, asked)).decode(),
+        }
+
+    def _kept_category(self, category: Category, speech: Speech) -> dict[str, object]:
+        """Describe a category as visitors read it, for those who read the evidence later."""
+        items = [_described(item, speech) for item in self._policy.items_of(category)]
+        return {
+            "id": category.id,
+            "title": _words(speech.title(category)),
+            "purpose": _words(speech.purpose(category)),
+            "basis": category.effective_basis,
+            "version": category.version,
+            "items": [{name: _words(value) for name, value in item.items()} for item in items],
+            "services": [(service.title, service.provider, service.privacy_url) for service in category.services],
+        }
+
     def question(self, place: Place, undecided: Sequence[str], back: str) -> bytes:
         """Return the banner that asks about some categories and leads back to a path."""
         return filled(self.question_parts(place, tuple(undecided)), back)
@@ -137,7 +188,14 @@ class Rendering:
         return filled(self.confirmation_parts(place, outcome), back)
 
     def cookies_page(
-        self, place: Place, consent: Consent, *, own_names: tuple[str, str], saved: bool, back: str | None
+        self,
+        place: Place,
+        consent: Consent,
+        *,
+        own_names: tuple[str, str],
+        saved: bool,
+        back: str | None,
+        recorded: bool = False,
     ) -> bytes:
         """Return the page where visitors read about cookies and change their choice.
 
@@ -147,6 +205,7 @@ class Rendering:
             own_names: the consent cookie's and the message cookie's names there.
             saved: whether to say that a choice was saved a moment ago.
             back: the path of the page the visitor came from.
+            recorded: whether acts are recorded on the server.
         """
         speech = self._speech_at(place)
         own = self._own_items(own_names, speech)
@@ -164,7 +223,13 @@ class Rendering:
             back=back,
             languages=self._language_links(place, back),
             head=head.decode("ascii"),
+            receipt=self._receipt(consent, speech, recorded=recorded),
         )
+
+    def receipt_page(self, place: Place, consent: Consent, *, recorded: bool, said: str = "") -> bytes:
+        """Return the visitor's receipt as a page to print; `said` is the key of a message to show first."""
+        receipt = self._receipt(consent, self._speech_at(place), recorded=recorded)
+        return self._render("receipt.html", place, receipt=receipt, said=said, head="")
 
     def error_page(self, place: Place, reason: str) -> bytes:
         """Return a page that says in plain words why nothing was saved."""
@@ -190,6 +255,12 @@ class Rendering:
         for saved, back in ((False, None), (True, "/back")):
             page = partial(self.cookies_page, place, nobody, own_names=("one", "two"), saved=saved, back=back)
             states.append(("page.html", page))
+        answers = {category.id: Answer(True, category.version, 0) for category in optional}
+        somebody = Consent.from_answers(self._policy, answers, 0, receipt="sample")
+        if optional:
+            page = partial(self.cookies_page, place, somebody, own_names=("one", "two"), saved=False, back=None)
+            states.append(("receipt_section.html", partial(page, recorded=True)))
+            states.append(("receipt.html", partial(self.receipt_page, place, somebody, recorded=True)))
         states.append(("error.html", partial(self.error_page, place, self.SAMPLE_REASON)))
         for template, render in states:
             try:
@@ -371,6 +442,30 @@ class Rendering:
             "granted": consent.allows(category.id),
         }
 
+    def _receipt(self, consent: Consent, speech: Speech, *, recorded: bool) -> dict[str, object] | None:
+        """Say what was chosen, when and under which wording; by the signed cookie alone."""
+        if not consent.answers:
+            return None
+        policy = self._policy
+        rows = [
+            {
+                "title": speech.title(category),
+                "granted": answer.granted,
+                "decided": _moment(answer.decided_at, speech),
+                "until": _moment(answer.expires_at(policy), speech),
+                "wording": answer.wording,
+            }
+            for category in policy.categories
+            if (answer := consent.answers.get(category.id))
+        ]
+        return {
+            "id": consent.receipt,
+            "rows": rows,
+            "grants": any(answer.granted for answer in consent.answers.values()),
+            "recorded": recorded,
+            "kept": speech.duration(policy.records_days),
+        }
+
     def _own_items(self, names: tuple[str, str], speech: Speech) -> list[dict[str, object]]:
         """List consentgate's own cookies: exempt from consent, but not from being disclosed (PECR Schedule A1, 4)."""
         kept = speech(
@@ -452,6 +547,16 @@ def _own_templates(folder: str) -> dict[str, str]:
     return {str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
+def _moment(second: int, speech: Speech) -> dict[str, str]:
+    """Write a time for machines and for people."""
+    moment = datetime.fromtimestamp(second, UTC)
+    time = speech.texts.number(moment.hour).rjust(2, speech.texts.number(0))
+    minute = speech.texts.number(moment.minute).rjust(2, speech.texts.number(0))
+    is_known = speech.texts.get("date.long")  # a language of the site's own may have no dates
+    day = speech.texts.date(moment.date()) if is_known else moment.date().isoformat()
+    return {"machine": moment.strftime("%Y-%m-%dT%H:%M:%SZ"), "human": f"{day}, {time}:{minute} UTC"}
+
+
 def _said_of(category: Category, policy: ConsentPolicy) -> list[object]:
     services = [(service.title, service.provider, service.privacy_url) for service in category.services]
     items = [asdict(item) for item in policy.items_of(category)]
@@ -464,6 +569,11 @@ def _said_of(category: Category, policy: ConsentPolicy) -> list[object]:
         items,
         services,
     ]
+
+
+def _words(text: object) -> str:
+    """Return a text without the marks of its language and direction."""
+    return text.striptags() if isinstance(text, Safe) else str(text)
 
 
 def _services_attribute(plans: list[dict[str, object]]) -> Safe:

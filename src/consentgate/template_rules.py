@@ -94,6 +94,8 @@ def _lost(sample: Sample, policy: ConsentPolicy, addresses: Addresses) -> Iterat
         "banner.html": _banner,
         "confirmation.html": _confirmation,
         "page.html": _page,
+        "receipt_section.html": _receipt_section,
+        "receipt.html": _receipt,
         "error.html": _error,
     }
     yield from rules[sample.template](root, policy, addresses)
@@ -206,6 +208,26 @@ def _settings(root: _Element, policy: ConsentPolicy, addresses: Addresses) -> It
             yield f"The answers yes and no to {category.id} are gone. Keep both radio buttons."
         elif answers["yes"] and category.needs_consent:
             yield f"The answer yes to {category.id} is chosen beforehand. Check it only where category.granted."
+
+
+def _receipt_section(root: _Element, policy: ConsentPolicy, addresses: Addresses) -> Iterator[str]:
+    sections = root.all(id="consentgate-receipt")
+    if not sections:
+        yield "Keep the element with id=consentgate-receipt: the script renews it when a choice is saved."
+        return
+    if not sections[0].all("a", href=addresses.receipt_file):
+        yield "The link to the receipt's file is gone. Keep <a href={{ urls.receipt_file }}>."
+    if not any(
+        form.attributes.get("method", "").lower() == "post" for form in root.all("form", action=addresses.erase)
+    ):
+        yield "The form to erase a record is gone. Keep <form method=post action={{ urls.erase }}>."
+
+
+def _receipt(root: _Element, policy: ConsentPolicy, addresses: Addresses) -> Iterator[str]:
+    if "sample" not in root.words:
+        yield "The receipt number is gone. Keep {% include 'receipt_facts.html' %}."
+    if not root.all("a", href=addresses.page):
+        yield "The link to the cookies page is gone. Keep <a href={{ urls.page }}>."
 
 
 def _error(root: _Element, policy: ConsentPolicy, addresses: Addresses) -> Iterator[str]:

@@ -13,12 +13,13 @@ from urllib.parse import quote
 from starlette.types import Scope
 
 from consentgate.consent import Consent
-from consentgate.consent_cookie import ConsentCookie, CookieTarget
+from consentgate.consent_cookie import ConsentCookie, CookieTarget, Seal
 from consentgate.cookie_rules import CookieRules
 from consentgate.cookies import domains_to_clear, names_in, values_of
 from consentgate.notices import warn_once
 from consentgate.origin import host_of, local_path
 from consentgate.policy import ConsentPolicy, sources_of
+from consentgate.records import ConsentLog
 from consentgate.rendering import Place, Rendering
 from consentgate.storage import matches
 
@@ -68,6 +69,8 @@ class Site:
         rules: which cookie belongs to which category.
         rendering: the prepared markup.
         now: the clock, in seconds since 1970.
+        seal: signs receipts.
+        log: where acts are recorded, or `None`.
     """
 
     policy: ConsentPolicy
@@ -75,6 +78,8 @@ class Site:
     rules: CookieRules
     rendering: Rendering
     now: Callable[[], float]
+    seal: Seal
+    log: ConsentLog | None = None
 
     @cached_property
     def signals(self) -> frozenset[tuple[bytes, bytes]]:

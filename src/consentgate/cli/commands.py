@@ -14,6 +14,10 @@ from rich.markup import escape
 from consentgate import __version__
 from consentgate.cli.check_app import Report, UncheckableError, check_app, show
 from consentgate.cli.import_app import names_an_app
+from consentgate.cli.policy_versions import policy_versions
+from consentgate.cli.receipt import receipt
+from consentgate.cli.records import records
+from consentgate.cli.report import report
 from consentgate.cli.translations import UntranslatableError, update_all
 from consentgate.errors import ConfigurationError
 from consentgate.policy import ConsentPolicy
@@ -32,6 +36,10 @@ _err = Console(stderr=True, highlight=False, soft_wrap=True)
 @click.version_option(__version__)
 def consentgate() -> None:
     """Make a visitor's cookie choice true on the server."""
+
+
+for command in (policy_versions, receipt, records, report):
+    consentgate.add_command(command)
 
 
 @consentgate.command()
