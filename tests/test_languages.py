@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 
 from consentgate import Category, ConfigurationError, ConsentPolicy, Controller, StorageItem, load_policy
 from consentgate.rendering import said_to_visitors, wording_of
+from consentgate.speech import Speech
 from consentgate.translations import available, texts_for
 from tests.conftest import ORIGIN, ask, body, make_client, make_policy, page, scripted, start
 
@@ -182,6 +184,17 @@ async def test_a_text_that_a_language_lacks_is_english_and_says_so(tmp_path: Pat
     assert accept.find("span") is None
     assert text_of(reject) == "Reject all cookies"
     assert (reject.find("span").get("lang"), reject.find("span").get("dir")) == ("en", "ltr")
+
+
+def test_a_language_without_words_for_dates_and_durations_says_them_in_english(tmp_path: Path) -> None:
+    latvian = '[language]\nname = "Latviešu"\ndirection = "ltr"\n'
+    policy = make_policy(texts=own_texts(tmp_path, lv=latvian))
+
+    polish, other = Speech(policy, "pl"), Speech(policy, "lv")
+
+    assert [polish.date(date(2026, 11, 22)), polish.duration(3)] == ["22 listopada 2026", "3 dni"]
+    assert other.date(date(2026, 11, 22)) == '<span lang="en" dir="ltr">22 November 2026</span>'
+    assert other.duration(3) == '<span lang="en" dir="ltr">3 days</span>'
 
 
 @pytest.mark.parametrize("language", RTL)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import date
 
 from markupsafe import Markup as Safe
 from markupsafe import escape
@@ -82,6 +83,11 @@ class Speech:
         """Return how long something is kept."""
         said = self.texts.duration(count, unit)
         return escape(said) if said else _marked(escape(self._source.duration(count, unit)), self._source)
+
+    def date(self, day: date) -> Safe:
+        """Return a date as a sentence of the language writes it."""
+        is_known = self.texts.get("date.long") and self.texts.get(f"date.month_{day.month}")
+        return escape(self.texts.date(day)) if is_known else _marked(escape(self._source.date(day)), self._source)
 
     def listed(self, pieces: Iterable[str]) -> Safe:
         """Join names, or markup, as a sentence of the language does."""

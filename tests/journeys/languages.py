@@ -35,7 +35,12 @@ def write_pseudo_languages(folder: Path) -> Path:
     for language, direction in zip(PSEUDO, ("ltr", "rtl"), strict=True):
         entries = {key: text for key, text in texts_for().entries.items() if not key.startswith("language.")}
         changed = {key: _longer(text) if direction == "ltr" else _mirrored(text) for key, text in entries.items()}
-        about = {"language.name": f"Pseudo {language}", "language.direction": direction, "language.script": "Latn"}
+        about = {
+            "language.name": f"Pseudo {language}",
+            "language.direction": direction,
+            "language.script": "Latn",
+            "language.digits": "0123456789",
+        }
         lines = [f'"{key}" = "{text}"' for key, text in (changed | about).items()]
         (folder / f"{language}.toml").write_text("\n".join(lines), encoding="utf-8")
     return folder
