@@ -163,12 +163,16 @@ async def test_what_the_owner_says_about_a_known_category_stands_over_the_built_
 
 async def test_built_in_descriptions_and_plain_durations_are_said_in_every_language() -> None:
     item = StorageItem(name="sid", purpose="Keeps you signed in.", duration="2 days")
-    policy = make_policy(categories=(Category(id="essential", items=(item,)), SURVEYS))
+    longest = StorageItem(name="video", purpose="Shows videos.", duration="Up to 180 days")
+    free = StorageItem(name="other", purpose="Other.", duration="Up to you")
+    policy = make_policy(categories=(Category(id="essential", items=(item, longest, free)), SURVEYS))
 
     response = await get("/cookies?lang=pl", policy)
 
     assert "Utrzymuje zalogowanie." in response.text
     assert "2 dni" in response.text
+    assert "Maksymalnie 180 dni" in response.text
+    assert '<span lang="en" dir="ltr">Up to you</span>' in response.text
     assert '<span lang="en" dir="ltr">about a week</span>' in response.text
 
 

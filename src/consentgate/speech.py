@@ -72,12 +72,8 @@ class Speech:
     def item_duration(self, item: StorageItem) -> Safe:
         """Return how long a cookie is kept; what is plain English for a duration is said in every language."""
         key = f"storage.{item.name}.duration"
-        if not self.texts.get(key):
-            if counted := self._source.read_duration(item.duration):
-                return self.duration(*counted)
-            if item.duration == self._source.get("duration.session"):
-                return self("duration.session")
-        return self.own(key, item.duration)
+        known = None if self.texts.get(key) else self._known_duration(item.duration)
+        return self.own(key, item.duration) if known is None else known
 
     def duration(self, count: int, unit: str = "days") -> Safe:
         """Return how long something is kept."""
@@ -92,6 +88,14 @@ class Speech:
     def listed(self, pieces: Iterable[str]) -> Safe:
         """Join names, or markup, as a sentence of the language does."""
         return Safe(self.texts.listed([str(escape(piece)) for piece in pieces]))  # noqa: S704 - each is escaped
+
+    def _known_duration(self, text: str) -> Safe | None:
+        """Say what is in English one of the built-in durations, or `None` when it is none: 2 days, Up to 2 days."""
+        if counted := self._source.read_duration(text):
+            return self.duration(*counted)
+        key, values = self._source.key_of_description(text) or ("", {})
+        within = {name: self._known_duration(value) for name, value in values.items()}
+        return self(key, **within) if key.startswith("duration.") and None not in within.values() else None
 
     def _filled(self, text: str, values: dict[str, object]) -> Safe:
         named = {name: value if isinstance(value, Safe) else self.name(str(value)) for name, value in values.items()}

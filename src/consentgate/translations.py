@@ -48,6 +48,7 @@ _SCRIPT = re.compile(r"-([a-z]{4})(?:-|$)")
 _READ_IN = {"pa-pk": "arab"}  # where a region means another script (CLDR's likely subtags)
 _QUALITY = re.compile(r"q=(1(?:\.0{0,3})?|0(?:\.[0-9]{0,3})?)", re.IGNORECASE)
 _MOST_ACCEPTED = 20  # languages of an Accept-Language header that are looked at
+_DURATIONS_IN_WORDS = ("duration.session", "duration.not_kept", "duration.up_to")
 _NUMBER = re.compile(r"[0-9]{1,6}")
 _DIGITS = "0123456789"
 _FORM = re.compile(r"(.+)\.[0-9]")
@@ -137,7 +138,7 @@ class Texts:
     @cached_property
     def _descriptions(self) -> Mapping[str, str]:
         described = {key: text for key, text in self.entries.items() if key.startswith("described.")}
-        return {text: key for key, text in [*described.items(), ("duration.session", self.get("duration.session"))]}
+        return {text: key for key, text in described.items()} | {self.get(key): key for key in _DURATIONS_IN_WORDS}
 
     @cached_property
     def _description_patterns(self) -> list[tuple[str, re.Pattern[str]]]:
