@@ -34,8 +34,9 @@ format: .venv/.dev-ready ## Format the code and fix what ruff can fix
 	$(PYTHON) -m ruff check --fix-only .
 	$(PYTHON) -m ruff format .
 
-browser: .venv/.dev-ready ## Find a browser for the tests, or get one
+browser: .venv/.dev-ready ## Find a browser for the tests, or get one, and what it is to show
 	$(PYTHON) -m tests.browser --ensure
+	$(PYTHON) -m tests.npm
 
 venv: .venv/.dev-ready ## Make .venv with all development tools
 

@@ -12,7 +12,7 @@ from consentgate.theme import contrast
 from tests.journeys.hostile import ILL_MEANT, OF_OTHERS, make_hostile_site
 from tests.journeys.server import Serve
 from tests.journeys.visitor import PATIENCE
-from tests.npm import missing
+from tests.npm import require_npm
 
 pytestmark = pytest.mark.browser
 
@@ -46,7 +46,7 @@ BUTTONS = "#consentgate [name=choice]"
 
 @pytest.fixture(scope="module")
 def port(serve: Serve) -> int:
-    assert not missing(), "Run: make browser"
+    require_npm()
     return serve(make_hostile_site).port
 
 
