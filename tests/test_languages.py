@@ -176,6 +176,28 @@ async def test_built_in_descriptions_and_plain_durations_are_said_in_every_langu
     assert '<span lang="en" dir="ltr">about a week</span>' in response.text
 
 
+async def test_what_the_owner_says_in_another_language_is_read_in_it_too() -> None:
+    item = StorageItem(name="sid", purpose="Utrzymuje zalogowanie.", duration="2 dni")
+    policy = make_policy(language="pl", categories=(Category(id="essential", items=(item,)),))
+
+    response = await get("/cookies?lang=en", policy)
+
+    assert "Keeps you signed in." in response.text
+    assert "2 days" in response.text
+    assert "dni" not in response.text
+
+
+async def test_a_translation_may_be_the_same_as_the_built_in_words(tmp_path: Path) -> None:
+    built_in = texts_for("pl")("category_analytics.title")
+    own = own_texts(tmp_path, pl=f'[category_analytics]\ntitle = "{built_in}"\n')
+    policy = make_policy(categories=(Category(id="analytics", title="Our counter"),), texts=own)
+
+    banner = await banner_on("pl", policy)
+
+    assert built_in in text_of(banner)
+    assert "Our counter" not in text_of(banner)
+
+
 async def test_a_text_that_a_language_lacks_is_english_and_says_so(tmp_path: Path) -> None:
     latvian = '[language]\nname = "Latviešu"\ndirection = "ltr"\n[banner]\naccept_all = "Pieņemt visas sīkdatnes"\n'
     policy = make_policy(texts=own_texts(tmp_path, lv=latvian))

@@ -10,7 +10,7 @@ from markupsafe import escape
 
 from consentgate.policy import Category, ConsentPolicy
 from consentgate.storage import StorageItem
-from consentgate.translations import SOURCE_LANGUAGE, Texts, texts_for
+from consentgate.translations import SOURCE_LANGUAGE, Texts, own_entries, texts_for
 
 __all__ = ["Speech"]
 
@@ -64,10 +64,8 @@ class Speech:
     def item_purpose(self, item: StorageItem) -> Safe:
         """Return what a cookie is for; one of the built-in descriptions is said in every language."""
         key = f"storage.{item.name}.purpose"
-        known = self._source.key_of_description(item.purpose)
-        if known and not self.texts.get(key):
-            return self(known[0], **known[1])
-        return self.own(key, item.purpose)
+        known = None if self.texts.get(key) else self._known_description(item.purpose)
+        return self.own(key, item.purpose) if known is None else self(known[0], **known[1])
 
     def item_duration(self, item: StorageItem) -> Safe:
         """Return how long a cookie is kept; what is plain English for a duration is said in every language."""
@@ -90,12 +88,15 @@ class Speech:
         return Safe(self.texts.listed([str(escape(piece)) for piece in pieces]))  # noqa: S704 - each is escaped
 
     def _known_duration(self, text: str) -> Safe | None:
-        """Say what is in English one of the built-in durations, or `None` when it is none: 2 days, Up to 2 days."""
-        if counted := self._source.read_duration(text):
+        """Say one of the built-in durations, or return `None` when a text is none: 2 days, Up to 2 days."""
+        if counted := self._written_in.read_duration(text) or self._source.read_duration(text):
             return self.duration(*counted)
-        key, values = self._source.key_of_description(text) or ("", {})
+        key, values = self._known_description(text) or ("", {})
         within = {name: self._known_duration(value) for name, value in values.items()}
         return self(key, **within) if key.startswith("duration.") and None not in within.values() else None
+
+    def _known_description(self, text: str) -> tuple[str, dict[str, str]] | None:
+        return self._written_in.key_of_description(text) or self._source.key_of_description(text)
 
     def _filled(self, text: str, values: dict[str, object]) -> Safe:
         named = {name: value if isinstance(value, Safe) else self.name(str(value)) for name, value in values.items()}
@@ -105,13 +106,9 @@ class Speech:
         key = f"category_{category.id}.{what}"
         if not written:  # a well-known category that speaks for itself
             return self(key)
-        if self._is_own(key):
-            return escape(self.texts.get(key))
-        return self._as_written(written)
-
-    def _is_own(self, key: str) -> bool:
-        """Whether the site's owner translated a text for which there is a built-in one."""
-        return bool(self._policy.texts) and self.texts.get(key) != texts_for(self.language).get(key)
+        # The built-in words of another language do not say what the owner says.
+        translated = own_entries(self.language, self._policy.texts).get(key)
+        return escape(translated) if translated else self._as_written(written)
 
     def _as_written(self, text: str) -> Safe:
         return escape(text) if self.language == self._policy.language else _marked(escape(text), self._written_in)

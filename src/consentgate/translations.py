@@ -30,6 +30,7 @@ __all__ = [
     "Texts",
     "accepted",
     "available",
+    "own_entries",
     "own_text_problems",
     "pick",
     "places_in",
@@ -171,13 +172,19 @@ def texts_for(language: str = SOURCE_LANGUAGE, folder: str = "") -> Texts:
         language: one of `available(folder)`.
         folder: where the site's own texts are; they stand over the built-in ones.
     """
-    entries = dict(_built_in(language))
-    for path in _own_files(folder):
-        if path.stem == language:
-            entries |= _read(path)
+    entries = {**_built_in(language), **own_entries(language, folder)}
     rule = entries.pop("language.plural", _PLURAL_BY_DEFAULT)
     entries.pop("language.tag", None)
     return Texts(language, entries.get("language.direction", "ltr"), entries, _plural_form(rule))
+
+
+@cache
+def own_entries(language: str, folder: str) -> Mapping[str, str]:
+    """Read what a site's own folder says in a language; TOML stands over a catalogue."""
+    entries: dict[str, str] = {}
+    for path in _own_files(folder):
+        entries |= _read(path) if path.stem == language else {}
+    return entries
 
 
 def texts_digest(folder: str = "") -> str:
