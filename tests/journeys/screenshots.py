@@ -100,7 +100,8 @@ def take_all(browser: Browser, demo: Demo, folder: Path) -> None:
 
 SHEET_LOOKS = ("320-light", "320-dark", "1280-light", "1280-dark")
 SHEET = """<!doctype html><html lang="en"><title>Contact sheet</title><style>body {{ margin: 0; padding: 12px;
-width: 1500px; background: #777; font: 15px sans-serif; color: #fff }} table {{ border-spacing: 10px }} td {{ vertical-align: top }}
+width: 1500px; background: #777; font: 15px sans-serif; color: #fff }}
+table {{ border-spacing: 10px }} td {{ vertical-align: top }}
 .narrow {{ width: 190px }} .wide {{ width: 500px }}</style><table>{rows}</table>"""
 
 
