@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -121,17 +122,30 @@ def test_language_and_direction_are_said(page: Page, site: str, language: str) -
     )
 
 
-def states(page: Page, site: str, language: str) -> Iterator[tuple[str, str]]:
+def states(site: str, language: str) -> Iterator[tuple[str, str]]:
     """Yield every page there is in a language, as the server sends it, by a name."""
-    client = page.context.request
-    for name, address in zip(("banner", "cookies"), addresses(site, language), strict=True):
-        yield name, client.get(address).text()
-    form = {"choice": "reject_all", "back": f"/{language}", "lang": language}
-    yield "confirmation", client.post(f"{site}/cookies/choice", form=form).text()
-    form = {"choice": "save", "analytics": "no", "preferences": "yes", "source": "page", "lang": language}
-    yield "saved", client.post(f"{site}/cookies/choice", form=form).text()
-    yield "error", client.post(f"{site}/cookies/choice", form={"choice": "perhaps", "lang": language}).text()
-    page.context.clear_cookies()
+    settings = {"lang": language}
+    accepted = settings | {"choice": "reject_all", "back": f"/{language}"}
+    saved = settings | {"choice": "save", "analytics": "no", "preferences": "yes", "source": "page"}
+    yield "banner", ask(site, f"/{language}").text
+    yield "cookies", ask(site, f"/cookies?lang={language}").text
+    yield "confirmation", after(site, accepted).text
+    yield "saved", after(site, saved).text
+    yield "error", ask(site, "/cookies/choice", settings | {"choice": "perhaps"}).text
+
+
+def ask(site: str, path: str, form: dict[str, str] | None = None, cookie: str = "") -> httpx.Response:
+    """Ask the site under its name, which only browsers find on this computer."""
+    headers = {"host": site.removeprefix("http://"), "cookie": cookie}
+    address = site.replace(PARENT_DOMAIN, "127.0.0.1") + path
+    return httpx.request("POST" if form else "GET", address, data=form, headers=headers)
+
+
+def after(site: str, form: dict[str, str]) -> httpx.Response:
+    """Return the page to which a choice leads."""
+    answer = ask(site, "/cookies/choice", form)
+    cookie = "; ".join(line.partition(";")[0] for line in answer.headers.get_list("set-cookie"))
+    return ask(site, answer.headers["location"], cookie=cookie)
 
 
 def complaints(folder: Path) -> list[str]:
@@ -141,11 +155,11 @@ def complaints(folder: Path) -> list[str]:
     return finished.stderr.splitlines()
 
 
-def test_the_html_checker_finds_nothing_in_any_language(page: Page, site: str, tmp_path: Path) -> None:
+def test_the_html_checker_finds_nothing_in_any_language(site: str, tmp_path: Path) -> None:
     require_npm()
     for language in available():
-        for name, markup in states(page, site, language):
-            assert "data-consentgate" in markup or name == "error"
+        for name, markup in states(site, language):
+            assert ('role="alert"' in markup) is (name in ("confirmation", "saved")), name
             (tmp_path / f"{language}-{name}.html").write_text(markup, encoding="utf-8")
 
     assert len(list(tmp_path.iterdir())) == 5 * len(available())
