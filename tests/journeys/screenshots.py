@@ -112,11 +112,11 @@ def take_every_language(browser: Browser, demo: Demo, folder: Path) -> None:
             visitor = Visitor(browser.new_context(**LOOKS[look]), demo)
             for language in available():
                 visitor.goto(address.format(language))
-                clip = {"x": 0, "y": 0, "width": 320, "height": 720} if look.startswith("320") else None
+                height = 720 if look.startswith("320") or name == "cookies-page" else 360
                 visitor.page.screenshot(
                     path=folder / f"{name}-{language}-{look}.png",
                     full_page=True,
-                    clip=clip or {"x": 0, "y": 0, "width": 1280, "height": 720 if name == "cookies-page" else 360},
+                    clip={"x": 0, "y": 0, "width": LOOKS[look]["viewport"]["width"], "height": height},
                 )
             visitor.context.close()
         make_contact_sheet(browser, folder, name)

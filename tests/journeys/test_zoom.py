@@ -72,7 +72,7 @@ def test_the_cookies_page_has_the_colours_of_its_site(make_visitor: MakeVisitor)
     visitor = make_visitor()
     found = set()
     for site in ("main", "place", "invest"):
-        page = visitor.goto("/cookies", site=site)  # type: ignore[arg-type]  # the three names
+        page = visitor.goto("/cookies", site=site)
         found.add(page.get_by_role("button", name="Save cookie settings").evaluate(GROUND))
 
     assert len(found) == 3
