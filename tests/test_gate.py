@@ -1133,3 +1133,15 @@ async def test_app_that_breaks_after_its_start_is_answered_by_the_error_page_aro
     with pytest.raises(RuntimeError, match="template broken"):
         await app(request(), nothing_more, send)
     assert sent[0]["status"] == 500
+
+
+# A request that asks for much work
+
+
+async def test_a_host_with_thousands_of_labels_makes_no_answer_long() -> None:
+    asked: Headers = [(b"host", b".".join([b"a"] * 2_000)), (b"accept", b"text/html"), (b"cookie", b"_ga=1")]
+
+    answer = await ask(page(), request(headers=asked))
+
+    assert sum(len(name) + len(value) for name, value in answer.headers) < 4_000
+    assert any(line.startswith(b"_ga=;") for line in answer.all(b"set-cookie"))

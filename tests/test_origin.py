@@ -164,6 +164,7 @@ def test_a_way_back_never_leaves_the_site(value: str) -> None:
         pytest.param("[::1]:8000", "::1", id="ipv6"),
         pytest.param("xn--caf-dma.example", "xn--caf-dma.example", id="punycode"),
         pytest.param("my_app", "my_app", id="underscore"),
+        pytest.param("a." * 126 + "b", "a." * 126 + "b", id="longest"),
     ],
 )
 def test_the_host_is_read_without_port_in_lower_case(authority: str, host: str) -> None:
@@ -184,6 +185,9 @@ def test_the_host_is_read_without_port_in_lower_case(authority: str, host: str) 
         pytest.param("luton.example:http", id="port_that_is_no_number"),
         pytest.param("café.example", id="not_ascii"),
         pytest.param("luton.example\n", id="line_break"),
+        pytest.param("a." * 126 + "bc", id="longer_than_any_name"),
+        pytest.param("luton.example:000443", id="longer_than_any_port"),
+        pytest.param(f"[{'1:' * 30}:]", id="longer_than_any_address"),
     ],
 )
 def test_what_is_no_host_is_empty(authority: str) -> None:

@@ -10,7 +10,9 @@ __all__ = ["host_of", "is_same_origin", "local_path"]
 
 _LONGEST_PATH = 2048  # characters of a return path; longer ones lead to the cookies page instead
 _UNSAFE = frozenset("\\\"'<>`{}|^ ")
-_HOST = re.compile(r"([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]*)?")  # RFC 9110 7.2: a host and perhaps a port
+# RFC 9110 7.2: a host and perhaps a port. No longer than DNS and TCP have them (RFC 1035 2.3.4): cookies are expired
+# under every parent of a host, and pages may hold its port.
+_HOST = re.compile(r"([a-z0-9._-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::[0-9]{0,5})?")
 
 
 def is_same_origin(*, fetch_site: str, origin: str, host: str, trusted_hosts: Collection[str] = ()) -> bool:
