@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from consentgate.cookies import (
     domains_to_clear,
     expiry_lines,
+    is_expiry,
     is_writable_name,
     names_in,
     paths_to_clear,
@@ -17,6 +18,7 @@ from consentgate.cookies import (
     without,
 )
 from consentgate.origin import host_of
+from tests.conftest import NOW
 
 
 def cookies(*values: bytes) -> bytes:
@@ -160,6 +162,60 @@ def test_any_line_has_a_name_without_separators(line: bytes) -> None:
     name = set_cookie_name(line)
 
     assert not set("=;") & set(name)
+
+
+# Which lines make every browser drop a cookie. What Chromium does with each was seen in a real one.
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        pytest.param(b"Max-Age=0", id="no_seconds"),
+        pytest.param(b"max-age = -1 ", id="negative_seconds"),
+        pytest.param(b"Max-Age=00", id="zeros"),
+        pytest.param(b"Max-Age=0; Expires=Thu, 01 Jan 2099 00:00:00 GMT", id="seconds_come_before_the_date"),
+        pytest.param(b"Max-Age=x; Expires=Thu, 01 Jan 1970 00:00:00 GMT", id="date_beside_unreadable_seconds"),
+        pytest.param(b"Expires=Thu, 01 Jan 1970 00:00:00 GMT", id="date"),
+        pytest.param(b"Expires=Thu, 01-Jan-1970 00:00:00 GMT", id="netscape_date"),
+        pytest.param(b"Expires=Thu Jan  1 00:00:00 1970", id="asctime_date"),
+        pytest.param(b"Expires=thursday, 1-jan-70 0:0:0", id="short_date"),
+    ],
+)
+def test_a_line_that_every_browser_drops_is_an_expiry(attributes: bytes) -> None:
+    assert is_expiry(b"_ga=1; " + attributes, NOW)
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        pytest.param(b"", id="nothing_said"),
+        pytest.param(b"Max-Age=60", id="seconds"),
+        pytest.param(b"Max-Age=0; Max-Age=60", id="last_seconds_count"),
+        pytest.param(b"Max-Age=0; Max-Age=x", id="last_seconds_unreadable"),
+        pytest.param(b"Max-Age=0; Max-Age=", id="last_seconds_empty"),
+        pytest.param(b"Max-Age=" + b"0" * 1_025, id="too_long_an_attribute"),
+        pytest.param(b"Max-Age=0\xa0", id="space_that_is_none"),
+        pytest.param(b'Max-Age="0"', id="quoted_seconds"),
+        pytest.param(b"Expires=Thu, 01 Jan 1970", id="date_without_time"),
+        pytest.param(b"Expires=Thu, 01-Jan-1970 00:00 GMT", id="time_without_seconds"),
+        pytest.param(b"Expires=1970-01-01 00:00:00", id="month_as_number"),
+        pytest.param(b"Expires=Thu, 01 Jan 1970 24:00:00 GMT", id="hour_that_is_none"),
+        pytest.param(b"Expires=Thu, 30 Feb 1970 00:00:00 GMT", id="day_that_is_none"),
+        pytest.param(b"Expires=Thu, 01 Jan 1970 00:00:00 GMT; Expires=x", id="last_date_unreadable"),
+        pytest.param(b"Expires=0", id="zero_as_date"),
+    ],
+)
+def test_a_line_that_a_browser_keeps_is_no_expiry(attributes: bytes) -> None:
+    assert not is_expiry(b"_ga=1; " + attributes, NOW)
+
+
+def test_a_date_is_read_without_its_time_zone_as_browsers_do() -> None:
+    zoned = b"_ga=1; Expires=Mon, 21 Sep 2026 15:00:00 +2300"
+
+    before, after = is_expiry(zoned, NOW), is_expiry(zoned, NOW + 3_600)
+
+    assert not before
+    assert after
 
 
 # What expires a cookie

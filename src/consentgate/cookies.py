@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from email.utils import mktime_tz, parsedate_tz
+from datetime import UTC, datetime
 from functools import lru_cache
 
 __all__ = [
@@ -24,6 +24,16 @@ _LONGEST_PATH = 100  # characters of such a folder: visitors choose paths, and h
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256}")
 
 _SECONDS = re.compile(r"-?[0-9]+")
+_LONGEST_ATTRIBUTE = 1_024  # bytes of an attribute's value: longer ones are left out (RFC 6265bis 5.6)
+_FIRST_YEAR = 1601  # browsers read no earlier one
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_DATE_TOKEN = re.compile(r"[^\t\x20-\x2f\x3b-\x40\x5b-\x60\x7b-\x7e]+")
+_DATE_PARTS = (  # each token is the first of these that is not found yet
+    ("clock", re.compile(r"([0-9]{1,2}:[0-9]{1,2}:[0-9]{1,2})(?![0-9])")),
+    ("day", re.compile(r"([0-9]{1,2})(?![0-9])")),
+    ("month", re.compile(rf"({'|'.join(_MONTHS)})", re.IGNORECASE)),
+    ("year", re.compile(r"([0-9]{2,4})(?![0-9])")),
+)
 _EPOCH = "Thu, 01 Jan 1970 00:00:00 GMT"
 
 
@@ -65,31 +75,54 @@ def set_cookie_name(line: bytes) -> str:
 
 
 def is_expiry(line: bytes, now: float) -> bool:
-    """Tell whether a `Set-Cookie` line makes a browser drop the cookie (RFC 6265bis 5.6 and 5.7).
+    """Tell whether a `Set-Cookie` line makes every browser drop the cookie (RFC 6265bis 5.6 and 5.7).
 
-    The last valid attribute of a kind counts, and `Max-Age` comes before `Expires`: dates are dear to read, and are
-    only read where no `Max-Age` stands.
+    `Max-Age` comes before `Expires`. Of several of a kind browsers take the last, or the last valid one: all have to
+    say the same. What a browser does not understand, or finds too long, it leaves out, and keeps the cookie.
     """
-    attributes = [attribute.partition("=") for attribute in line.decode("latin-1").lower().split(";")[1:]]
-    ages = [
-        age for name, _, value in attributes if name.strip() == "max-age" and _SECONDS.fullmatch(age := value.strip())
-    ]
-    if ages:
-        return ages[-1].startswith("-") or not ages[-1].strip("0")
-    dates = [value.strip() for name, _, value in reversed(attributes) if name.strip() == "expires"]
-    times = (time for date in dates if (time := _time(date)) is not None)
-    return next((time <= now for time in times), False)
+    ages: list[bool | None] = []
+    dates: list[bool | None] = []
+    for attribute in line.decode("latin-1").split(";")[1:]:
+        name, _, value = attribute.partition("=")
+        value = value.strip(" \t")
+        if len(value) > _LONGEST_ATTRIBUTE:
+            value = ""
+        match name.strip(" \t").lower():
+            case "max-age":
+                ages.append(_is_past_age(value))
+            case "expires":
+                time = _time(value)
+                dates.append(None if time is None else time <= now)
+    decisive = ages if any(drops is not None for drops in ages) else dates
+    return bool(decisive) and all(decisive)
+
+
+def _is_past_age(seconds: str) -> bool | None:
+    if not _SECONDS.fullmatch(seconds):
+        return None
+    return seconds.startswith("-") or not seconds.strip("0")
 
 
 def _time(date: str) -> float | None:
-    """Read a cookie's date as seconds since 1970; old servers write 01-Jan-1970."""
-    parsed = parsedate_tz(date)
-    try:
-        # A year written 69 is 2069 to browsers and 1969 to Python: in doubt, no expiry.
-        is_doubtful = parsed is not None and parsed[0] == 1969 and "1969" not in date
-        return None if parsed is None or is_doubtful else mktime_tz(parsed)
-    except (OverflowError, ValueError):
+    """Read a cookie's date as browsers do (RFC 6265bis 5.1.1), as seconds since 1970: no time zone counts."""
+    found: dict[str, str] = {}
+    for token in _DATE_TOKEN.findall(date):
+        for kind, pattern in _DATE_PARTS:
+            if kind not in found and (part := pattern.match(token)):
+                found[kind] = part[1].lower()
+                break
+    if len(found) < len(_DATE_PARTS):
         return None
+    year = int(found["year"])
+    if year < 100:
+        year += 1900 if year >= 70 else 2000
+    clock = map(int, found["clock"].split(":"))
+    month = _MONTHS.index(found["month"]) + 1
+    try:
+        time = datetime(year, month, int(found["day"]), *clock, tzinfo=UTC)
+    except ValueError:
+        return None
+    return time.timestamp() if year >= _FIRST_YEAR else None
 
 
 def domains_to_clear(host: str) -> list[str | None]:
