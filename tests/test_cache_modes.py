@@ -397,3 +397,33 @@ async def test_turn_that_is_none_changes_nothing(turn: str) -> None:
 
     assert response.status_code == 200
     assert response.json()["clearing"] is True
+
+
+# Orders to single caches, which come before Cache-Control there
+
+
+ORDERS = [
+    b"CDN-Cache-Control",
+    b"Cloudflare-CDN-Cache-Control",
+    b"Edge-Control",
+    b"Netlify-CDN-Cache-Control",
+    b"Surrogate-Control",
+    b"Vercel-CDN-Cache-Control",
+    b"X-Accel-Expires",
+    b"X-LiteSpeed-Cache-Control",
+]
+
+
+@pytest.mark.parametrize("name", ORDERS)
+async def test_no_order_to_a_cache_makes_a_personal_page_shared(name: bytes) -> None:
+    answer = await ask(page((name, b"600")))
+
+    assert answer.all(name.lower()) == []
+    assert answer.all(b"cache-control") == [b"private, no-cache"]
+
+
+@pytest.mark.parametrize("name", ORDERS)
+async def test_an_order_to_a_cache_stays_on_a_shared_page(name: bytes) -> None:
+    answer = await ask(page((name, b"600")), policy=SHARED)
+
+    assert answer.all(name.lower()) == [b"600"]

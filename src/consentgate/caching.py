@@ -12,8 +12,20 @@ HeaderList = list[tuple[bytes, bytes]]
 # They describe the page the app made, not the one that leaves (RFC 9110 14.3; RFC 9530).
 _OF_THE_OTHER_PAGE = frozenset((b"accept-ranges", b"content-digest", b"content-md5", b"digest", b"repr-digest"))
 # Of a personal page further: a date cannot tell two visitors' pages apart, and these are orders to shared caches
-# that override Cache-Control (RFC 9213 and its forerunners).
-_OF_A_SHARED_PAGE = frozenset((b"cdn-cache-control", b"expires", b"last-modified", b"surrogate-control"))
+# that override Cache-Control (RFC 9213, its forerunners, and what single caches call theirs).
+_ORDERS_TO_CACHES = frozenset(
+    (
+        b"cdn-cache-control",
+        b"cloudflare-cdn-cache-control",
+        b"edge-control",
+        b"netlify-cdn-cache-control",
+        b"surrogate-control",
+        b"vercel-cdn-cache-control",
+        b"x-accel-expires",
+        b"x-litespeed-cache-control",
+    )
+)
+_OF_A_SHARED_PAGE = _ORDERS_TO_CACHES | {b"expires", b"last-modified"}
 _OF_INTEREST = _OF_THE_OTHER_PAGE | _OF_A_SHARED_PAGE | {b"vary", b"cache-control", b"etag"}
 _KEPT_DIRECTIVES = frozenset((b"no-store", b"no-transform", b"must-revalidate"))
 _MARK = b"..consentgate-"
