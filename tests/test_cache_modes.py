@@ -427,3 +427,60 @@ async def test_an_order_to_a_cache_stays_on_a_shared_page(name: bytes) -> None:
     answer = await ask(page((name, b"600")), policy=SHARED)
 
     assert answer.all(name.lower()) == [b"600"]
+
+
+# What is not the page at its address, although it comes from there
+
+
+KEEP = [
+    pytest.param([(b"cache-control", b"public, max-age=600, s-maxage=900")], id="cache_control"),
+    pytest.param([(b"expires", b"Thu, 01 Jan 2099 00:00:00 GMT")], id="expires"),
+    pytest.param([(b"x-accel-expires", b"600")], id="order_to_nginx"),
+]
+
+
+@pytest.mark.parametrize("policy", [pytest.param(None, id="personal"), pytest.param(SHARED, id="shared")])
+@pytest.mark.parametrize("keep", KEEP)
+async def test_no_shared_cache_keeps_for_others_what_a_script_fetched(
+    keep: Headers, policy: ConsentPolicy | None
+) -> None:
+    answer = await ask(page(*keep), request((b"x-requested-with", b"XMLHttpRequest")), policy=policy)
+
+    assert answer.body == PAGE.encode()
+    (directives,) = answer.all(b"cache-control")
+    assert directives in (b"private", b"private, max-age=600")
+    assert b"x-requested-with" in answer.all(b"vary")[0]
+    assert answer.all(b"x-accel-expires") == []
+
+
+@pytest.mark.parametrize("kept_by_nobody", [[], [(b"cache-control", b"no-store")]])
+async def test_fragment_that_no_cache_keeps_is_untouched(kept_by_nobody: Headers) -> None:
+    answer = await ask(page(*kept_by_nobody), request((b"hx-request", b"true")))
+
+    assert answer.headers == [HTML, *kept_by_nobody]
+
+
+async def test_no_shared_cache_keeps_a_page_that_the_application_compressed_for_a_script() -> None:
+    headers = [(b"content-encoding", b"gzip"), (b"cache-control", b"public, max-age=600"), (b"etag", b'"1"')]
+    asked: Headers = [(b"host", HOST.encode()), (b"accept", b"*/*"), (b"accept-encoding", b"gzip")]
+
+    answer = await ask(page(*headers, content=b"\x1f\x8b"), request(headers=asked), policy=SHARED)
+
+    assert answer.all(b"cache-control") == [b"private, max-age=600"]
+    assert answer.all(b"vary") == [b"accept"]
+    assert answer.all(b"etag") == []
+
+
+async def test_no_shared_cache_keeps_a_page_that_the_server_read_from_a_file() -> None:
+    sent = start(HTML, (b"cache-control", b"public, max-age=600"))
+    app = scripted(sent, {"type": "http.response.pathsend", "path": "/srv/page.html"})
+
+    answer = await ask(app, request(headers=[(b"host", HOST.encode()), (b"accept", b"*/*")]), policy=SHARED)
+
+    assert answer.all(b"cache-control") == [b"private, max-age=600"]
+
+
+async def test_a_shared_page_for_a_window_stays_public() -> None:
+    answer = await ask(page((b"cache-control", b"public, max-age=600")), policy=SHARED)
+
+    assert answer.all(b"cache-control") == [b"public, max-age=600"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-__all__ = ["conditions_for_app", "etag_for_browser", "is_marked", "personal", "shared"]
+__all__ = ["conditions_for_app", "etag_for_browser", "is_marked", "personal", "shared", "unshared"]
 
 HeaderList = list[tuple[bytes, bytes]]
 
@@ -28,6 +28,8 @@ _ORDERS_TO_CACHES = frozenset(
 _OF_A_SHARED_PAGE = _ORDERS_TO_CACHES | {b"expires", b"last-modified"}
 _OF_INTEREST = _OF_THE_OTHER_PAGE | _OF_A_SHARED_PAGE | {b"vary", b"cache-control", b"etag"}
 _KEPT_DIRECTIVES = frozenset((b"no-store", b"no-transform", b"must-revalidate"))
+_LETS_KEEP = (b"public", b"max-age", b"s-maxage")
+_FOR_SHARED = (b"private", b"public", b"s-maxage", b"proxy-revalidate")
 _MARK = b"..consentgate-"
 _ENTITY_TAG = re.compile(rb'((?:W/)?"([^"]*)")')
 
@@ -68,6 +70,29 @@ def shared(headers: Iterable[tuple[bytes, bytes]], state: str) -> HeaderList:
         for name, value in headers
         if name.lower() not in _OF_THE_OTHER_PAGE and name.lower() != b"last-modified"
     ]
+
+
+def unshared(headers: HeaderList, *, signals: Iterable[bytes] = ()) -> HeaderList:
+    """Return the headers of an answer that a shared cache must not hand out as the page at its address.
+
+    A part of a page for a script, for example, or a page that markup could not be put into for this request alone.
+    One that the application lets no cache keep stays as it is.
+
+    Args:
+        headers: the application's.
+        signals: the request headers that made the answer another one than the page.
+    """
+    directives = [member for name, value in headers if name.lower() == b"cache-control" for member in _members(value)]
+    orders = any(name.lower() in _ORDERS_TO_CACHES or name.lower() == b"expires" for name, _ in headers)
+    if not orders and not any(directive.lower().startswith(_LETS_KEEP) for directive in directives):
+        return headers
+    vary = [member for name, value in headers if name.lower() == b"vary" for member in _members(value)]
+    replaced = _ORDERS_TO_CACHES | {b"cache-control", b"vary"}
+    kept = [(name, value) for name, value in headers if name.lower() not in replaced]
+    own = [directive for directive in directives if not directive.lower().startswith(_FOR_SHARED)]
+    if varies := _with_members(vary, signals):
+        kept.append((b"vary", varies))
+    return [*kept, (b"cache-control", b", ".join([b"private", *own]))]
 
 
 def etag_for_browser(etag: bytes, state: str) -> bytes:

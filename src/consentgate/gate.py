@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from starlette.types import Message, Send
 
-from consentgate.caching import personal, shared
+from consentgate.caching import personal, shared, unshared
 from consentgate.compression import Gzip, accepts_gzip
 from consentgate.cookies import is_expiry, set_cookie_name
 from consentgate.csp import enforced, is_wide_enough, nonce_of, widened
@@ -16,7 +16,7 @@ from consentgate.notices import warn_once, warn_undeclared
 from consentgate.placeholder import MARK, Placeholder
 from consentgate.policy import sources_of
 from consentgate.rendering import Place, filled
-from consentgate.response_kind import BYPASSES, Kind, kind_of, media_type_of, value_of
+from consentgate.response_kind import BYPASSES, FRAGMENT_HEADERS, Kind, kind_of, media_type_of, value_of
 from consentgate.tag_watch import Look, TagWatch
 from consentgate.visit import Visit
 
@@ -86,6 +86,9 @@ class ResponseGate:
         if kind is Kind.OTHER:
             self._through = True
             return self._send(message)
+        if kind is Kind.FRAGMENT:
+            self._through = True
+            return self._send({**message, "headers": unshared(headers, signals=FRAGMENT_HEADERS)})
         self._look = self._watch.look(self._visit, message["status"], headers, fields)
         if _CSP in fields:
             self._policies = [_text(value) for key, value in headers if key.lower() == _CSP]
@@ -93,7 +96,7 @@ class ResponseGate:
         if kind is Kind.PAGE:
             return self._on_page(page, fields)
         self._through = self._look is None
-        return self._send(page)
+        return self._send(self._unspliced(page))
 
     def _on_page(self, start: Message, fields: Fields) -> Awaitable[None]:
         visit = self._visit
@@ -170,9 +173,17 @@ class ResponseGate:
         self._start = None
         if message["type"] in BYPASSES:  # the server itself reads the page from a file: nothing can be put into it
             self._reading = None
+            start = self._unspliced(start)
         else:  # the page is still to come, and may grow
             start = {**start, "headers": self._encoded(_with_length(start["headers"], None))}
         return _both(self._send, start, message)
+
+    def _unspliced(self, start: Message) -> Message:
+        """Keep a page out of shared caches that is not the same as other visitors get: it has no script of ours."""
+        if not self._visit.site.is_shared or start["status"] == 304:
+            return start  # private already, or the answer for a page that is the same for all
+        unmarked = [(key, value) for key, value in start["headers"] if key.lower() != b"etag"]
+        return {**start, "headers": unshared(unmarked, signals=(b"accept",))}
 
     def _page_headers(self, headers: HeaderList, fields: Fields) -> HeaderList:
         """Return a page's headers with its caching, its policy, and the lines that expire what is not agreed to."""

@@ -12,7 +12,7 @@ from consentgate.caching import is_marked
 from consentgate.notices import warn_once
 from consentgate.visit import Visit
 
-__all__ = ["BYPASSES", "Kind", "kind_of", "media_type_of", "value_of"]
+__all__ = ["BYPASSES", "FRAGMENT_HEADERS", "Kind", "kind_of", "media_type_of", "value_of"]
 
 Fields = Mapping[bytes, bytes]
 
@@ -20,7 +20,7 @@ Fields = Mapping[bytes, bytes]
 BYPASSES = ("http.response.pathsend", "http.response.zerocopysend")
 
 # Libraries that fetch a part of a page say so; what they get is no document.
-_FRAGMENT_HEADERS = (b"hx-request", b"turbo-frame", b"x-up-target", b"x-pjax", b"x-requested-with")
+FRAGMENT_HEADERS = (b"hx-request", b"turbo-frame", b"x-up-target", b"x-pjax", b"x-requested-with")
 _PAGE_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"))
 _NO_BODY = frozenset((204, 205, 206, 304))
 # Where a browser asks for something that it will not show as a page of its own (Fetch Metadata, W3C).
@@ -31,6 +31,7 @@ class Kind(Enum):
     """Say what a response is to the gate."""
 
     OTHER = auto()
+    FRAGMENT = auto()  # a part of a page, or a whole page for a script: at the address of a page for a window
     PERSONAL = auto()
     PAGE = auto()
 
@@ -54,8 +55,10 @@ def kind_of(status: int, fields: Fields, visit: Visit) -> Kind:
         return Kind.PERSONAL if _is_marked_page(fields, visit) else Kind.OTHER
     if status in _NO_BODY or 300 <= status < 400 or visit.method not in _PAGE_METHODS:
         return Kind.OTHER
-    if _is_fragment(visit) or (b"content-disposition" in fields and _is_download(fields)):
+    if b"content-disposition" in fields and _is_download(fields):
         return Kind.OTHER
+    if _is_fragment(visit):
+        return Kind.FRAGMENT
     if _is_embedded(visit) or not media_type.fits or (b"content-encoding" in fields and _is_encoded(fields, visit)):
         return Kind.PERSONAL
     return Kind.PAGE if visit.awaits_markup else Kind.PERSONAL
@@ -98,11 +101,11 @@ def _is_marked_page(fields: Fields, visit: Visit) -> bool:
 
 
 def _is_fragment(visit: Visit) -> bool:
-    if visit.fields.keys().isdisjoint(_FRAGMENT_HEADERS):
+    if visit.fields.keys().isdisjoint(FRAGMENT_HEADERS):
         return False
     if visit.header(b"hx-request") == "true" and not visit.header(b"hx-boosted"):
         return True
-    return any(visit.header(name) for name in _FRAGMENT_HEADERS if name != b"hx-request")
+    return any(visit.header(name) for name in FRAGMENT_HEADERS if name != b"hx-request")
 
 
 def _is_embedded(visit: Visit) -> bool:

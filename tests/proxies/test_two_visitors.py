@@ -172,3 +172,26 @@ def test_behind_a_shared_page_each_visitor_has_a_state_that_no_cache_keeps(share
     assert [len(state.json()["services"]) for state in states] == [1, 0, 1]
     assert {state.headers["cache-control"] for state in states} == {"no-store"}
     assert "HIT" not in [state.headers["x-cache-status"] for state in states]
+
+
+MARKS = ["x-requested-with", "turbo-frame", "hx-request"]
+
+
+@pytest.mark.parametrize("marked", MARKS)
+def test_a_page_that_a_script_fetched_is_not_what_the_cache_gives_to_a_window(personal_site: str, marked: str) -> None:
+    httpx.get(f"{personal_site}/fetched", headers={marked: "true"})
+
+    with visitor(personal_site) as window:
+        seen = window.get("/fetched").text
+
+    assert QUESTION in seen
+
+
+@pytest.mark.parametrize("marked", MARKS)
+def test_nor_is_it_in_shared_mode(shared_site: str, marked: str) -> None:
+    httpx.get(f"{shared_site}/fetched", headers={marked: "true"})
+
+    with visitor(shared_site) as window:
+        seen = window.get("/fetched").text
+
+    assert "data-state=" in seen
