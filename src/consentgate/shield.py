@@ -52,7 +52,7 @@ def _permitted(visit: Visit) -> HeaderList:
     granted = visit.consent.granted
     if granted == rules.everything:
         return visit.headers
-    hidden = [name for name in names_in(visit.cookies) if not rules.permits(name, granted)]
+    hidden = {name for name in names_in(visit.cookies) if not rules.permits(name, granted)}
     if not hidden:
         return visit.headers
     shown = [(key, without(value, hidden) if key == b"cookie" else value) for key, value in visit.headers]
