@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -9,7 +10,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from consentgate import consent_from
 from tests.conftest import (
@@ -24,6 +25,8 @@ from tests.conftest import (
     body,
     make_client,
     make_policy,
+    make_site,
+    nothing_more,
     page,
     request,
     start,
@@ -37,6 +40,10 @@ ANSWERS = [
     pytest.param(REFUSED, id="refused"),
     pytest.param(GRANTED, id="accepted"),
 ]
+
+
+async def _ignore(message: Message) -> None:
+    """Send nowhere."""
 
 
 # By path.
@@ -64,6 +71,24 @@ async def test_pages_of_skipped_paths_are_left_alone(path: str, skipped: bool) -
     assert (answer.body == PAGE.encode()) is skipped
     assert (answer.headers == sent) is skipped
     assert (BANNER in answer.body) is not skipped
+
+
+async def test_the_long_paths_that_visitors_made_up_are_not_kept() -> None:
+    app = make_site(page(), SKIPPING)
+    tracemalloc.start()
+
+    for number in range(50):
+        await app(request(path=f"/{'x' * 100_000}{number}"), nothing_more, _ignore)
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert held < 2_000_000  # bytes; all of them would be 5,000,000
+
+
+async def test_a_long_path_is_skipped_like_a_short_one() -> None:
+    answer = await ask(page(), request(path=f"/admin/{'x' * 1_000}"), policy=SKIPPING)
+
+    assert answer.body == PAGE.encode()
 
 
 @pytest.mark.parametrize("answers", ANSWERS)

@@ -34,6 +34,7 @@ _MOST_SPOTS = 256  # hosts that are prepared for: visitors can send any
 _MOST_PREPARED = 64  # choices that are prepared for at each of them
 _NONE: dict[bytes, bytes] = {}
 _PLAIN_PATH = re.compile(rb"/(?!/)[A-Za-z0-9/_.~-]{0,500}")  # needs neither quoting nor a check before it leads back
+_LONGEST_KEPT = 256  # characters of a path that is remembered: visitors choose the paths they ask for
 _LOOPBACK = ("localhost", "127.0.0.1", "::1", "testserver", "")
 
 
@@ -111,7 +112,12 @@ class Site:
     def skips(self) -> Callable[[str], bool]:
         """Tells whether a path's pages get neither banner nor tags."""
         patterns = self.policy.skip_paths
-        return lru_cache(1024)(lambda path: any(matches(pattern, path) for pattern in patterns))
+
+        def skips(path: str) -> bool:
+            return any(matches(pattern, path) for pattern in patterns)
+
+        remembered = lru_cache(1024)(skips)
+        return lambda path: remembered(path) if len(path) <= _LONGEST_KEPT else skips(path)
 
     @cached_property
     def spot(self) -> Callable[[bytes, bool, str], Spot]:
