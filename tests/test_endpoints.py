@@ -22,7 +22,20 @@ from consentgate import Category, ConsentPolicy, Controller, StorageItem
 from consentgate.assets import assets
 from consentgate.consent_cookie import ConsentCookie
 from consentgate.rendering import wording_of
-from tests.conftest import A_DAY, HOST, KEY, NOW, ORIGIN, PAGE, consent_cookie, make_client, make_policy, make_site
+from tests.conftest import (
+    A_DAY,
+    HOST,
+    KEY,
+    NOW,
+    ORIGIN,
+    PAGE,
+    ask,
+    consent_cookie,
+    make_client,
+    make_policy,
+    make_site,
+    request,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -921,3 +934,13 @@ def test_longest_answers_fit_a_small_cookie() -> None:
     value = consent_cookie({category.id: True for category in many}, policy, at=NOW - A_DAY)
 
     assert len(value) < 1024
+
+
+@pytest.mark.parametrize("query", [b"x=\xff", b"back=\xff"])
+async def test_cookies_page_is_shown_whatever_bytes_its_query_holds(query: bytes) -> None:
+    asked = request((b"referer", f"{ORIGIN}/news".encode()), path="/cookies", query_string=query)
+
+    answer = await ask(APP, asked)
+
+    assert answer.messages[0]["status"] == 200
+    assert b'href="/news"' in answer.body

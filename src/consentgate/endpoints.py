@@ -152,7 +152,7 @@ class Endpoints:
             referrer = urlsplit(request.headers.get("referer", ""))
         except ValueError:  # not an address
             return None
-        if referrer.netloc != request.headers.get("host", "") or referrer.path == request.url.path:
+        if referrer.netloc != request.headers.get("host", "") or referrer.path == request.scope["path"]:
             return None
         return local_path(referrer.path + (f"?{referrer.query}" if referrer.query else ""))
 
