@@ -835,7 +835,7 @@ async def test_trailers_follow_the_page() -> None:
     answer = await ask(scripted({**start(HTML), "trailers": True}, body(whole()), trailers))
 
     assert answer.messages[0]["trailers"] is True
-    assert answer.messages[-1] is trailers
+    assert answer.messages[-1] == trailers
 
 
 async def test_exception_after_the_start_sends_nothing_so_that_the_server_can_answer_500() -> None:
@@ -1145,3 +1145,18 @@ async def test_a_host_with_thousands_of_labels_makes_no_answer_long() -> None:
 
     assert sum(len(name) + len(value) for name, value in answer.headers) < 4_000
     assert any(line.startswith(b"_ga=;") for line in answer.all(b"set-cookie"))
+
+
+# Header fields after the body
+
+
+@pytest.mark.parametrize(("answers", "leaves"), [(REFUSED, False), (GRANTED, True)])
+async def test_a_cookie_in_the_trailers_leaves_only_with_consent(answers: dict[str, bool], leaves: bool) -> None:
+    trailers = {"type": "http.response.trailers", "headers": [(b"Set-Cookie", b"_ga=1"), (b"x-sum", b"7")]}
+    app = scripted({**start(HTML), "trailers": True}, body(PAGE.encode()), trailers)
+
+    answer = await ask(app, request(answers=answers))
+
+    sent = answer.messages[-1]["headers"]
+    assert ((b"Set-Cookie", b"_ga=1") in sent) is leaves
+    assert (b"x-sum", b"7") in sent

@@ -25,7 +25,7 @@ __all__ = ["ResponseGate"]
 HeaderList = list[tuple[bytes, bytes]]
 Fields = Mapping[bytes, bytes]
 
-_WEBSOCKET_STARTS = frozenset(("websocket.accept", "websocket.http.response.start"))
+_WITH_HEADERS = frozenset(("http.response.trailers", "websocket.accept", "websocket.http.response.start"))
 _UTF_8 = ("utf-8", "utf8")
 _CSP = b"content-security-policy"
 _CSP_HEADERS = (_CSP, b"content-security-policy-report-only")
@@ -60,16 +60,16 @@ class ResponseGate:
 
     def send(self, message: Message) -> Awaitable[None]:
         """Take a message from the application and pass on what may leave."""
-        if self._through:
-            return self._send(message)
         kind = message["type"]
+        if self._through and kind != "http.response.trailers":
+            return self._send(message)
         if kind == "http.response.start":
             return self._on_start(message)
         if kind == "http.response.body":
             return self._on_body(message)
         if self._start is not None:
             return self._release(self._start, message)
-        if kind in _WEBSOCKET_STARTS:
+        if kind in _WITH_HEADERS:
             return self._send({**message, "headers": _permitted(_raw(message), self._visit)})
         return self._send(message)
 
