@@ -1160,3 +1160,24 @@ async def test_a_cookie_in_the_trailers_leaves_only_with_consent(answers: dict[s
     sent = answer.messages[-1]["headers"]
     assert ((b"Set-Cookie", b"_ga=1") in sent) is leaves
     assert (b"x-sum", b"7") in sent
+
+
+# Names as servers mend them
+
+
+@pytest.mark.parametrize("name", [b"set-cookie ", b" Set-Cookie", "Set-Cookie", bytearray(b"Set-Cookie")])
+@pytest.mark.parametrize(("answers", "leaves"), [(REFUSED, False), (GRANTED, True)])
+async def test_no_cookie_leaves_under_a_name_that_only_a_server_takes_for_set_cookie(
+    name: Any, answers: dict[str, bool], leaves: bool
+) -> None:
+    answer = await ask(page((name, b"_ga=1")), request(answers=answers))
+
+    assert (b"_ga=1" in [value for _, value in answer.headers]) is leaves
+
+
+async def test_a_cookie_written_as_text_is_read_as_a_server_reads_it() -> None:
+    as_text: Any = ("Set-Cookie", "_ga=1")
+
+    answer = await ask(page(as_text), request(answers=REFUSED))
+
+    assert answer.headers[1:] == (await ask(page(), request(answers=REFUSED))).headers[1:]

@@ -323,7 +323,12 @@ def _with_length(headers: HeaderList, length: int | None) -> HeaderList:
 
 
 def _raw(message: Message) -> HeaderList:
-    return [(key, value) for key, value in message.get("headers") or ()]
+    """Return a message's headers as servers read them: h11 takes text for bytes, hypercorn drops space around names."""
+    return [(_bytes(key).strip(), _bytes(value)) for key, value in message.get("headers") or ()]
+
+
+def _bytes(written: bytes | str) -> bytes:
+    return written.encode("latin-1") if isinstance(written, str) else bytes(written)
 
 
 def _text(value: bytes) -> str:
