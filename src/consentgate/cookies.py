@@ -120,10 +120,10 @@ def _time(date: str) -> float | None:
     year = int(found["year"])
     if year < 100:
         year += 1900 if year >= 70 else 2000
-    clock = map(int, found["clock"].split(":"))
+    hour, minute, second = map(int, found["clock"].split(":"))
     month = _MONTHS.index(found["month"]) + 1
     try:
-        time = datetime(year, month, int(found["day"]), *clock, tzinfo=UTC)
+        time = datetime(year, month, int(found["day"]), hour, minute, second, tzinfo=UTC)
     except ValueError:
         return None
     return time.timestamp() if year >= _FIRST_YEAR else None
