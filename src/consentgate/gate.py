@@ -75,7 +75,7 @@ class ResponseGate:
 
     def _on_start(self, message: Message) -> Awaitable[None]:
         headers = message.get("headers")
-        if type(headers) is not list:  # it may be a generator, or missing
+        if type(headers) is not list or not all(map(_is_plain, headers)):  # it may be a generator, or missing
             headers = _raw(message)
             message = {**message, "headers": headers}
         fields = {key.lower(): value for key, value in reversed(headers)}  # of several with a name the first
@@ -325,6 +325,11 @@ def _with_length(headers: HeaderList, length: int | None) -> HeaderList:
 def _raw(message: Message) -> HeaderList:
     """Return a message's headers as servers read them: h11 takes text for bytes, hypercorn drops space around names."""
     return [(_bytes(key).strip(), _bytes(value)) for key, value in message.get("headers") or ()]
+
+
+def _is_plain(header: tuple[bytes, bytes]) -> bool:
+    key, value = header
+    return type(key) is type(value) is bytes and not key[-1:].isspace() and not key[:1].isspace()
 
 
 def _bytes(written: bytes | str) -> bytes:
