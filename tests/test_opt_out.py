@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import tracemalloc
 from collections.abc import Awaitable, Callable
 
@@ -79,6 +80,7 @@ async def test_the_long_paths_that_visitors_made_up_are_not_kept() -> None:
 
     for number in range(50):
         await app(request(path=f"/{'x' * 100_000}{number}"), nothing_more, _ignore)
+    gc.collect()
     held, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 

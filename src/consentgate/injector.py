@@ -170,7 +170,7 @@ class Beginnings:
 
     def learn(self, reading: Reading, known: _Known) -> None:
         """Keep a beginning in place of the one that was known; few are kept, and none that is long."""
-        if len(known.text) > _LONGEST_KNOWN:
+        if len(known.text) + len(reading.address) > _LONGEST_KNOWN:  # visitors make up addresses
             return
         if len(self._known) >= _MOST_KNOWN:
             self._known.clear()
