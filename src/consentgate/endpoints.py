@@ -270,6 +270,8 @@ class Endpoints:
 
     def _answer(self, request: Request, visit: Visit, choice: Choice, consent: Consent) -> Response:
         outcome = self._outcome(choice, consent)
+        if self._site.observer is not None:
+            self._site.observer.choice(visit.host, outcome)
         if _wants_json(request):
             lines = visit.expiries(consent, turn=0, in_folders=True)
             return self._state_response(visit, consent, lines, outcome=outcome)

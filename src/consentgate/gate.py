@@ -89,6 +89,8 @@ class ResponseGate:
         if kind is Kind.FRAGMENT:
             self._through = True
             return self._send({**message, "headers": unshared(headers, signals=FRAGMENT_HEADERS)})
+        if (observer := self._visit.site.observer) is not None:
+            observer.page(self._visit.host)
         self._look = self._watch.look(self._visit, message["status"], headers, fields)
         if _CSP in fields:
             self._policies = [_text(value) for key, value in headers if key.lower() == _CSP]
@@ -146,6 +148,7 @@ class ResponseGate:
         """Return what may leave of a piece, with the markup if its place is in there."""
         if self._injector is None:
             if (spliced := self._beginnings.splice(body, reading, self._markup)) is not None:
+                self._count_banner()
                 self._has_spliced()
                 return spliced
             after_skip_link = self._visit.site.policy.placement == "after-skip-link"
@@ -157,8 +160,17 @@ class ResponseGate:
             body += self._injector.close()
         if self._injector.finished:
             _explain(self._injector)
+            if self._injector.spliced:
+                self._count_banner()
             self._has_spliced()
         return body
+
+    def _count_banner(self) -> None:
+        visit = self._visit
+        if (observer := visit.site.observer) is None or visit.site.policy.cache == "shared":
+            return
+        if not visit.consent.is_decided:
+            observer.banner(visit.host)
 
     def _has_spliced(self) -> None:
         """Let the rest of the page pass."""
@@ -298,12 +310,21 @@ def _may_set(line: bytes, visit: Visit) -> bool:
     name = set_cookie_name(line)
     category = visit.site.rules.category_of(name)
     if category is not None:
-        return category.id in visit.consent.granted or is_expiry(line, visit.site.now())
+        if category.id in visit.consent.granted or is_expiry(line, visit.site.now()):
+            return True
+        return _withheld(visit, category.id)
     handling = visit.site.policy.undeclared
     if handling == "allow" or is_expiry(line, visit.site.now()):
         return True
     warn_undeclared(name, withheld=handling == "block")
-    return handling == "report"
+    return handling == "report" or _withheld(visit, "")
+
+
+def _withheld(visit: Visit, category: str) -> bool:
+    """Have a cookie counted that may not leave."""
+    if (observer := visit.site.observer) is not None:
+        observer.cookie_withheld(visit.host, category)
+    return False
 
 
 def _would_be_compressed(headers: HeaderList, fields: Fields) -> bool:

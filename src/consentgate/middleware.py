@@ -19,6 +19,7 @@ from consentgate.errors import ConfigurationError, Problem
 from consentgate.gate import ResponseGate
 from consentgate.injector import Beginnings
 from consentgate.notices import warn_once
+from consentgate.observer import Observer
 from consentgate.policy import ConsentPolicy
 from consentgate.policy_file import load_policy
 from consentgate.records import ConsentLog, RecordStore, address_problem, open_store
@@ -55,6 +56,7 @@ class ConsentMiddleware:
         records: where acts are recorded: an address, or an object with the methods of `RecordStore`. Without it the
             environment variable CONSENTGATE_RECORDS counts, then the policy's own `records`.
         now: the clock, in seconds since 1970.
+        observer: is told of pages, banners, choices and what was withheld, for your own counts.
 
     Raises:
         ConfigurationError: listing everything that is wrong.
@@ -68,9 +70,10 @@ class ConsentMiddleware:
         keys: str | Sequence[str] | None = None,
         records: str | RecordStore | None = None,
         now: Callable[[], float] = time.time,
+        observer: Observer | None = None,
     ) -> None:
         self.app = app
-        self._site = _site(policy, read_keys(keys), records, now)
+        self._site = _site(policy, read_keys(keys), records, now, observer)
         self._endpoints = Endpoints(self._site)
         self._watch = TagWatch(self._site.policy)
         self._beginnings = Beginnings()
@@ -137,6 +140,7 @@ def _site(
     keys: Sequence[str],
     records: str | RecordStore | None,
     now: Callable[[], float],
+    observer: Observer | None,
 ) -> Site:
     problems = list(key_problems(keys))
     source = "the signing keys"
@@ -155,7 +159,7 @@ def _site(
         raise ConfigurationError(lost, source=policy.templates)
     if log is not None:
         _ = rendering.policy_version  # worked out now, not for the first visitor who answers
-    return Site(policy, ConsentCookie(policy, keys), CookieRules(policy), rendering, now, Seal(keys), log)
+    return Site(policy, ConsentCookie(policy, keys), CookieRules(policy), rendering, now, Seal(keys), log, observer)
 
 
 def _log(policy: ConsentPolicy, records: str | RecordStore) -> ConsentLog | None:

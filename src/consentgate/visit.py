@@ -17,6 +17,7 @@ from consentgate.consent_cookie import ConsentCookie, CookieTarget, Seal
 from consentgate.cookie_rules import CookieRules
 from consentgate.cookies import domains_to_clear, names_in, values_of
 from consentgate.notices import warn_once
+from consentgate.observer import Observer
 from consentgate.origin import host_of, local_path
 from consentgate.policy import ConsentPolicy, sources_of
 from consentgate.records import ConsentLog
@@ -72,6 +73,7 @@ class Site:
         now: the clock, in seconds since 1970.
         seal: signs receipts.
         log: where acts are recorded, or `None`.
+        observer: counts, if anybody does.
     """
 
     policy: ConsentPolicy
@@ -81,6 +83,7 @@ class Site:
     now: Callable[[], float]
     seal: Seal
     log: ConsentLog | None = None
+    observer: Observer | None = None
 
     @cached_property
     def signals(self) -> frozenset[tuple[bytes, bytes]]:
