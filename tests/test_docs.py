@@ -34,6 +34,7 @@ from consentgate.assets import assets
 from consentgate.cli.commands import consentgate as command
 from consentgate.consent import Answer, Consent
 from consentgate.consent_cookie import ConsentCookie
+from consentgate.gateway_settings import GatewaySettings
 from consentgate.middleware import KEYS_VARIABLE
 from consentgate.policy import Basis, CacheMode, GpcMode, Placement, Undeclared
 from consentgate.services.google import CONSENT_SIGNALS
@@ -49,6 +50,7 @@ REFERENCE = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
 GOOGLE = (ROOT / "docs" / "explanation" / "google-analytics.md").read_text(encoding="utf-8")
 UNDECLARED = (ROOT / "docs" / "how-to" / "undeclared-cookies.md").read_text(encoding="utf-8")
 SIGNALS = (ROOT / "docs" / "how-to" / "privacy-signals.md").read_text(encoding="utf-8")
+GATEWAY = (ROOT / "docs" / "how-to" / "gateway.md").read_text(encoding="utf-8")
 CSP = ROOT / "docs" / "how-to" / "content-security-policy.md"
 README = ROOT / "README.md"
 TUTORIAL = ROOT / "docs" / "tutorial.md"
@@ -109,11 +111,14 @@ def as_documented(default: object) -> str:
 
 @pytest.mark.parametrize(
     "model",
-    [ConsentPolicy, Controller, Category, StorageItem, GoogleAnalytics, Theme, Colours],
+    [ConsentPolicy, Controller, Category, StorageItem, GoogleAnalytics, Theme, Colours, GatewaySettings],
     ids=lambda model: str(model.__name__),
 )
 def test_the_reference_has_every_field_with_its_default(model: type[Any]) -> None:
-    in_the_code = {f"`{field.name}`": as_documented(field.default) for field in fields(model)}
+    in_the_code = {
+        f"`{field.name}`": "empty" if field.default_factory is not MISSING else as_documented(field.default)
+        for field in fields(model)
+    }
 
     documented = {row[0]: row[2] for row in rows(model.__name__) if len(row) == 4}
 
@@ -136,6 +141,22 @@ def test_the_reference_has_all_that_an_application_can_ask() -> None:
     documented = {re.split(r"[`(]", row[0])[1] for row in rows("What the application can ask")}
 
     assert documented == {name for name in vars(RequestConsent) if not name.startswith("_")}
+
+
+def test_the_gateways_settings_are_options_of_its_command() -> None:
+    options = {parameter.name for parameter in command.commands["serve"].params}
+
+    assert options - {"policy"} == {field.name for field in fields(GatewaySettings)} - {"sites"}
+
+
+def test_the_page_about_the_gateway_has_every_metric() -> None:
+    source = (PACKAGE / "gateway" / "metrics.py").read_text(encoding="utf-8")
+    counted = {f"consentgate_{name}_total" for name in re.findall(r'counter\("(\w+)"', source)}
+    others = set(re.findall(r'"(consentgate_\w+)"', source)) - {"consentgate_reloads"}
+
+    documented = set(re.findall(r"`(consentgate_\w+)`", GATEWAY))
+
+    assert documented == counted | others | {"consentgate_reloads_total"}
 
 
 def test_the_reference_has_every_command_and_no_other() -> None:

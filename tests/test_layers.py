@@ -16,7 +16,7 @@ PACKAGE = "consentgate"
 # From top to bottom. A room may import those below its own layer; only a folder's own modules may import each other.
 LAYERS = (
     ("cli",),
-    ("report",),
+    ("gateway", "report"),
     ("testing",),
     ("__init__",),  # the public names
     ("middleware",),
@@ -29,12 +29,13 @@ LAYERS = (
     ("rendering", "consent_cookie", "cookie_rules"),
     ("speech",),
     ("consent", "declarations", "policy_file"),
-    ("policy",),
+    ("gateway_settings", "policy"),
     ("inventory", "records", "services"),
     ("catalogue",),
     ("storage",),
     # Pure: nothing of ours but the two below.
-    ("injector", "cookies", "caching", "compression", "csp", "origin", "placeholder", "translations", "assets"),
+    ("injector", "cookies", "caching", "compression", "csp", "observer", "origin", "placeholder", "translations"),
+    ("assets",),
     ("theme",),
     ("notices",),
     ("errors",),
@@ -45,7 +46,7 @@ DEPTH = {room: depth for depth, rooms in enumerate(LAYERS) for room in rooms}
 DOORS = {
     "itsdangerous": ("consent_cookie",),
     "msgspec": ("policy_file",),
-    "starlette": ("middleware", "endpoints", "gate", "receipt_pages", "shield", "visit", "cli"),
+    "starlette": ("middleware", "endpoints", "gate", "receipt_pages", "shield", "visit", "gateway", "cli"),
     "anyio": ("records",),  # Starlette's own
     "sqlalchemy": ("records",),
     "jinja2": ("rendering", "report"),
@@ -53,7 +54,10 @@ DOORS = {
     "babel": ("cli", "translations"),
     "click": ("cli",),
     "rich": ("cli",),
-    "uvicorn": ("cli",),
+    "uvicorn": ("gateway", "cli"),
+    "httptools": ("gateway",),
+    "websockets": ("gateway",),
+    "prometheus_client": ("gateway",),
 }
 
 
@@ -152,6 +156,8 @@ def build(folder: Path, files: Mapping[str, str]) -> Path:
     return folder
 
 
+DOORKEEPERS = (("click", "cli"), ("rich", "cli"), ("httptools", "gateway"), ("websockets", "gateway"))
+
 RIGHT = {
     "__init__.py": "from consentgate.policy import Policy\n",
     "policy.py": "from consentgate.errors import Problem\nfrom consentgate.services import Service\n",
@@ -241,7 +247,10 @@ def test_a_house_in_order_has_no_violations(tmp_path: Path) -> None:
         ),
         pytest.param(
             {"rendering.py": "from starlette.requests import Request\n"},
-            ["rendering imports starlette: only middleware, endpoints, gate, receipt_pages, shield, visit, cli may"],
+            [
+                "rendering imports starlette: only middleware, endpoints, gate, receipt_pages, shield, visit, gateway, "
+                "cli may"
+            ],
             id="starlette_elsewhere",
         ),
         pytest.param(
@@ -250,8 +259,10 @@ def test_a_house_in_order_has_no_violations(tmp_path: Path) -> None:
             id="jinja2_elsewhere",
         ),
         *(
-            pytest.param({"middleware.py": f"import {name}\n"}, [f"middleware imports {name}: only cli may"], id=name)
-            for name in ("click", "rich", "uvicorn")
+            pytest.param(
+                {"middleware.py": f"import {name}\n"}, [f"middleware imports {name}: only {room} may"], id=name
+            )
+            for name, room in DOORKEEPERS
         ),
         pytest.param({"cli/demo.py": "import requests\n"}, ["cli.demo imports requests: nobody may"], id="undeclared"),
     ],

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consentgate.errors import ConfigurationError, Problem
+from consentgate.gateway_settings import GatewaySettings, SiteBehind
 from consentgate.policy import Basis, Category, ConsentPolicy, Controller
 from consentgate.policy_file import load_policy, policy_schema
 from consentgate.services import GoogleAnalytics
@@ -681,6 +682,11 @@ def test_the_schema_can_be_written_as_json_and_says_its_dialect() -> None:
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
 
 
+def beside_the_policy(model: type[Any]) -> set[str]:
+    """Name the gateway's tables, which stand in the same file and are no part of the policy."""
+    return {"gateway", "sites"} if model is ConsentPolicy else set()
+
+
 CATEGORY = SCHEMA["properties"]["categories"]["additionalProperties"]
 
 
@@ -692,6 +698,8 @@ CATEGORY = SCHEMA["properties"]["categories"]["additionalProperties"]
         pytest.param(Category, CATEGORY, {"id"}, id="category"),
         pytest.param(StorageItem, CATEGORY["properties"]["items"]["items"], set(), id="item"),
         pytest.param(GoogleAnalytics, CATEGORY["properties"]["services"]["items"]["oneOf"][0], set(), id="service"),
+        pytest.param(GatewaySettings, SCHEMA["properties"]["gateway"], {"sites"}, id="gateway"),
+        pytest.param(SiteBehind, SCHEMA["properties"]["sites"]["additionalProperties"], set(), id="site"),
     ],
 )
 def test_every_setting_is_in_the_schema_and_described(
@@ -700,7 +708,7 @@ def test_every_setting_is_in_the_schema_and_described(
     properties = schema["properties"]
     names = {field.name for field in fields(model)} - beside
 
-    assert set(properties) - {"type"} == names - {"type"}
+    assert set(properties) - {"type", *beside_the_policy(model)} == names - {"type"}
     assert [name for name in names if len(properties[name].get("description", "")) < 10] == []
     assert schema["additionalProperties"] is False
 

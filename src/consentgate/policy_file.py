@@ -15,13 +15,14 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import msgspec
 
 from consentgate.errors import ConfigurationError, Problem
+from consentgate.gateway_settings import GatewaySettings, SiteBehind
 from consentgate.policy import Category, ConsentPolicy, Controller
 from consentgate.records import beside
 from consentgate.services import SERVICES
 from consentgate.storage import StorageItem
 from consentgate.theme import Colours, Theme
 
-__all__ = ["load_policy", "policy_schema"]
+__all__ = ["load_gateway", "load_policy", "policy_schema"]
 
 _LARGEST_FILE = 1_048_576  # bytes
 # Stand in for a missing or wrong value, so that the rest of the file is checked all the same. No such policy leaves.
@@ -29,9 +30,11 @@ _STAND_INS: Mapping[str, str] = {
     "email": "missing@example.org",
     "measurement_id": "G-MISSING",
     "path": "/",
+    "upstream": "http://missing.example",
 }
 _SECRET_WORDS = frozenset(("key", "keys", "password", "secret", "secrets", "token", "tokens"))
-_NESTED = frozenset(("controller", "categories", "items", "services", "theme", "themes", "light", "dark"))
+_NESTED = frozenset(("controller", "categories", "items", "services", "theme", "themes", "light", "dark", "sites"))
+_GATEWAY_TABLES = ("gateway", "sites")  # beside the policy, in the same file
 
 
 def load_policy(path: str | PathLike[str]) -> ConsentPolicy:
@@ -47,9 +50,32 @@ def load_policy(path: str | PathLike[str]) -> ConsentPolicy:
     table = _parse(Path(path), source)
     reader = _Reader(Path(path).parent)
     policy = reader.policy(table)
+    if "gateway" in table or "sites" in table:
+        reader.gateway(table, {})
     if reader.problems or policy is None:
         raise ConfigurationError(reader.problems, source=source)
     return policy
+
+
+def load_gateway(path: str | PathLike[str], overrides: Mapping[str, Any]) -> GatewaySettings:
+    """Read what `consentgate serve` is told: the tables `[gateway]` and `[sites]` of a TOML file.
+
+    Args:
+        path: the file, usually `consentgate.toml`.
+        overrides: settings of `[gateway]` that the command line gives instead.
+
+    Raises:
+        ConfigurationError: listing everything that is wrong, each with its place, value and remedy.
+    """
+    source = str(path)
+    reader = _Reader(Path(path).parent)
+    settings = reader.gateway(_parse(Path(path), source), overrides)
+    if settings is not None and not settings.upstream and not settings.sites:
+        remedy = "Say where the site is, for example http://127.0.0.1:8080."
+        reader.problems.append(Problem("gateway.upstream", None, remedy))
+    if reader.problems or settings is None:
+        raise ConfigurationError(reader.problems, source=source)
+    return settings
 
 
 def _parse(path: Path, source: str) -> dict[str, Any]:
@@ -83,7 +109,7 @@ class _Reader:
         self.problems: list[Problem] = []
 
     def policy(self, table: Mapping[str, Any]) -> ConsentPolicy | None:
-        values = self._values(ConsentPolicy, table, "")
+        values = self._values(ConsentPolicy, table, "", beside=_GATEWAY_TABLES)
         for name in ("texts", "templates"):
             if values.get(name):
                 values[name] = str(self._folder / values[name])
@@ -100,6 +126,20 @@ class _Reader:
             }
         try:
             return ConsentPolicy(**values)
+        except ConfigurationError as error:
+            self.problems += error.problems
+            return None
+
+    def gateway(self, table: Mapping[str, Any], overrides: Mapping[str, Any]) -> GatewaySettings | None:
+        content = {**self._table(table.get("gateway", {}), "gateway"), **overrides}
+        values = self._values(GatewaySettings, content, "gateway")
+        sites = self._table(table.get("sites", {}), "sites")
+        values["sites"] = {
+            host: SiteBehind(**self._values(SiteBehind, self._table(site, f'sites."{host}"'), f'sites."{host}"'))
+            for host, site in sites.items()
+        }
+        try:
+            return GatewaySettings(**values)
         except ConfigurationError as error:
             self.problems += error.problems
             return None
@@ -285,6 +325,8 @@ def policy_schema() -> dict[str, Any]:
             "categories": {"type": "object", "additionalProperties": category},
             "theme": theme,
             "themes": {"type": "object", "additionalProperties": theme},
+            "gateway": _object_schema(GatewaySettings, {}),
+            "sites": {"type": "object", "additionalProperties": _object_schema(SiteBehind, {})},
         },
     )
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "consentgate.toml", **schema}

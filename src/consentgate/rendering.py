@@ -270,6 +270,10 @@ class Rendering:
             except TemplateError as error:
                 yield Sample(template, error=f"{error.message}")
 
+    def outage_page(self, place: Place, cause: str) -> bytes:
+        """Return the gateway's page for a site that does not answer; `cause` is a key of the texts below `outage`."""
+        return self._render("outage.html", place, cause=cause, head="")
+
     def shared_head(self, place: Place) -> bytes:
         """Return what goes into every visitor's page alike: the script that asks for this visitor's state."""
         addresses = Addresses.at(place, self._policy)

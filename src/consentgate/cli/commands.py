@@ -152,6 +152,46 @@ def translations(policy: Path | None, added: tuple[str, ...], only_check: bool) 
         raise SystemExit(1)
 
 
+@consentgate.command()
+@click.option("--policy", default="consentgate.toml", show_default=True, help="The policy, and its table [gateway].")
+@click.option("--upstream", help="Where the site is: http://127.0.0.1:8080.")
+@click.option("--listen", help="Where visitors' requests come in: 127.0.0.1:8000.")
+@click.option("--workers", type=int, help="How many processes share the work.")
+@click.option("--trusted-proxies", multiple=True, help="An address or network of a proxy in front; repeatable.")
+@click.option("--trusted-headers", help="What those say about visitors: x-forwarded or forwarded.")
+@click.option("--connect-seconds", type=float, help="How long the site may take to accept a connection.")
+@click.option("--response-seconds", type=float, help="How long it may take to begin an answer.")
+@click.option("--idle-seconds", type=float, help="How long an answer may be silent.")
+@click.option("--client-seconds", type=float, help="How long a visitor may take to send a request's head.")
+@click.option("--shutdown-seconds", type=int, help="How long open answers may go on after a stop.")
+@click.option("--connections", type=int, help="The most connections to one site, for each worker.")
+@click.option("--metrics", help="Where Prometheus reads the counts: 127.0.0.1:9464.")
+@click.option("--log", help="json or text.")
+@click.option("--access-log/--no-access-log", default=None, help="Whether each answer is logged.")
+def serve(policy: str, **given: object) -> None:
+    """Put consentgate in front of a web site, whatever it is written in.
+
+    Everything can stand in the file, in the tables [gateway] and [sites."host"]; what is given here goes before it.
+    CONSENTGATE_KEYS holds the signing keys. SIGHUP reads the policy again, SIGTERM lets open answers end.
+    """
+    try:
+        from consentgate.gateway.serve import serve as run
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in ("httptools", "prometheus_client", "uvicorn", "websockets"):
+            raise
+        raise click.UsageError('The gateway needs its extra: pip install "consentgate[gateway]"') from None
+    try:
+        status = run(policy, {name: _listed(value) for name, value in given.items() if value not in (None, ())})
+    except ConfigurationError as error:
+        _show_problems(error, as_json=False)
+        raise SystemExit(1) from None
+    raise SystemExit(status)
+
+
+def _listed(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value
+
+
 def _schema_text() -> str:
     return json.dumps(policy_schema(), indent=2, ensure_ascii=False) + "\n"
 

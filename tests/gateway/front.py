@@ -1,0 +1,157 @@
+"""Start `consentgate serve` as its users do, and talk to it in raw bytes where a client library would be too polite."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from tests.conftest import KEY
+from tests.mounts.servers import free_port
+
+__all__ = ["POLICY", "Front", "gateway", "receive_all"]
+
+POLICY = """
+site_name = "Luton"
+skip_paths = ["/plain/*"]
+
+[controller]
+name = "Luton Council"
+email = "privacy@luton.example"
+
+[[categories.essential.items]]
+name = "session"
+purpose = "Keeps your form."
+duration = "1 hour"
+
+[[categories.analytics.services]]
+type = "google-analytics"
+measurement_id = "G-LUTON123"
+"""
+START_SECONDS = 60
+
+
+@dataclass
+class Front:
+    """Hold a running gateway.
+
+    Args:
+        port: where, on loopback.
+        process: the parent's.
+        log: all that it wrote.
+        file: its `consentgate.toml`.
+    """
+
+    port: int
+    process: subprocess.Popen[bytes]
+    log: Path
+    file: Path
+
+    @property
+    def url(self) -> str:
+        """The address."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def said(self) -> str:
+        """Return what it logged so far."""
+        return self.log.read_text("utf-8", "replace")
+
+    def connect(self) -> socket.socket:
+        """Open a connection."""
+        return socket.create_connection(("127.0.0.1", self.port), timeout=20)
+
+    def ask(self, request: bytes) -> bytes:
+        """Send bytes, and return all that comes back until the gateway closes the connection."""
+        with self.connect() as connection:
+            connection.sendall(request)
+            return receive_all(connection)
+
+    def visitor(self, **headers: str) -> httpx.Client:
+        """Return a browser without scripts."""
+        accept = {"accept": "text/html,*/*;q=0.8", **headers}
+        return httpx.Client(base_url=self.url, headers=accept, timeout=30, trust_env=False)
+
+    def stop(self) -> int:
+        """Ask it to end, and return its exit status."""
+        self.process.terminate()
+        try:
+            return self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
+
+    def tree(self) -> list[int]:
+        """Return the process ids of the parent and all below it."""
+        found = [self.process.pid]
+        for pid in found:
+            for task in Path(f"/proc/{pid}/task").glob("*/children"):
+                found += [int(one) for one in task.read_text().split()]
+        return found
+
+    def memory(self) -> int:
+        """Return the resident memory of all its processes, in bytes."""
+        pages = (int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in self.tree())
+        return sum(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def receive_all(connection: socket.socket) -> bytes:
+    """Return what comes until the other end closes, a reset included."""
+    content = b""
+    while True:
+        try:
+            data = connection.recv(65_536)
+        except ConnectionResetError:
+            return content
+        if not data:
+            return content
+        content += data
+
+
+@contextmanager
+def gateway(folder: Path, upstream: int | None, *options: str, more: str = "", policy: str = POLICY) -> Iterator[Front]:
+    """Run the gateway on loopback.
+
+    Args:
+        folder: where its files are put.
+        upstream: the port of the site behind it.
+        options: further words of the command line.
+        more: further lines of its `consentgate.toml`.
+        policy: the lines before.
+    """
+    port = free_port()
+    file, log = folder / "consentgate.toml", folder / "log"
+    file.write_text(policy + more, encoding="utf-8")
+    command = [sys.executable, "-c", "from consentgate.cli import main; main()", "serve", "--policy", str(file)]
+    command += ["--listen", f"127.0.0.1:{port}", *options]
+    command += ["--upstream", f"http://127.0.0.1:{upstream}"] if upstream else []
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, env={**os.environ, "CONSENTGATE_KEYS": KEY}, stdout=output, stderr=subprocess.STDOUT
+        )
+    front = Front(port, process, log, file)
+    try:
+        _wait(front)
+        yield front
+    finally:
+        if process.poll() is None:
+            front.stop()
+
+
+def _wait(front: Front) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while front.process.poll() is None and time.monotonic() < deadline:
+        try:
+            if httpx.get(f"{front.url}/cookies/health", timeout=5, trust_env=False).status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.05)
+    raise RuntimeError(f"The gateway did not start:\n{front.said()}")

@@ -1,0 +1,401 @@
+"""Sites that are down, slow or break off, and visitors that never finish: nobody else waits, and nothing hangs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.conftest import BANNER
+from tests.gateway.behind import OK, Conversation, RawSite, answering, raw_site
+from tests.gateway.front import Front, gateway, receive_all
+from tests.mounts.servers import free_port
+
+GET = b"GET %s HTTP/1.1\r\nHost: luton.example\r\nConnection: close\r\n\r\n"
+IMPATIENT = ("--connect-seconds", "1", "--response-seconds", "1", "--idle-seconds", "2", "--client-seconds", "1")
+GIGABYTE = 1_000_000_000
+PIECE = bytes(1_000_000)
+MOST_MEMORY = 60_000_000  # bytes that a gigabyte may cost
+
+
+@pytest.fixture(scope="module")
+def _pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Front, RawSite]]:
+    with raw_site() as site, gateway(tmp_path_factory.mktemp("faults"), site.port, *IMPATIENT) as running:
+        yield running, site
+
+
+def still_answers(front: Front, behind: RawSite) -> bool:
+    behind.handler = answering(OK)
+    return front.ask(GET % b"/").endswith(b"ok")
+
+
+# The site
+
+
+def test_a_site_that_is_down_is_a_502_in_plain_words_and_the_cookies_page_works(tmp_path: Path) -> None:
+    with gateway(tmp_path, free_port()) as front, front.visitor() as visitor:
+        page = visitor.get("/news")
+        cookies = visitor.get("/cookies")
+        ready = visitor.get("/cookies/ready")
+        health = visitor.get("/cookies/health")
+        chosen = visitor.post("/cookies/choice", data={"choice": "reject_all"})
+
+    assert page.status_code == 502
+    assert "The website does not answer at the moment" in page.text
+    assert 'href="/cookies"' in page.text
+    assert BANNER in page.content
+    assert page.headers["retry-after"] == "10"
+    assert cookies.status_code == 200
+    assert chosen.status_code == 303
+    assert (ready.status_code, ready.json()) == (503, {"ready": False, "sites": {"default": False}})
+    assert (health.status_code, health.json()) == (200, {"healthy": True})
+
+
+def test_who_asks_for_no_page_gets_a_502_in_plain_text(tmp_path: Path) -> None:
+    with gateway(tmp_path, free_port()) as front:
+        answer = front.ask(GET % b"/api")
+
+    assert answer.startswith(b"HTTP/1.1 502 ")
+    assert b"content-type: text/plain" in answer
+    assert b"<html" not in answer
+
+
+def test_a_site_that_comes_back_is_there_at_once(tmp_path: Path) -> None:
+    port = free_port()
+
+    with gateway(tmp_path, port) as front:
+        down = front.ask(GET % b"/")
+        with raw_site(port):
+            up = front.ask(GET % b"/")
+
+    assert down.startswith(b"HTTP/1.1 502 ")
+    assert up.endswith(b"ok")
+
+
+def test_a_site_that_does_not_begin_its_answer_is_a_504(front: Front, behind: RawSite) -> None:
+    async def handler(talk: Conversation) -> None:
+        await asyncio.sleep(60)
+
+    behind.handler = handler
+    answer = front.ask(GET % b"/")
+
+    assert answer.startswith(b"HTTP/1.1 504 ")
+    assert b"The website takes too long" in answer
+    assert still_answers(front, behind)
+
+
+def test_a_site_that_drips_its_answers_head_is_a_504(front: Front, behind: RawSite) -> None:
+    async def handler(talk: Conversation) -> None:
+        await talk.say(b"HTTP/1.1 200 OK\r\n")
+        for number in range(600):
+            await talk.say(b"X-%d: drip\r\n" % number)
+            await asyncio.sleep(0.1)
+
+    behind.handler = handler
+
+    assert front.ask(GET % b"/").startswith(b"HTTP/1.1 504 ")
+
+
+def test_a_site_that_falls_silent_in_the_middle_breaks_the_answer_off(front: Front, behind: RawSite) -> None:
+    async def handler(talk: Conversation) -> None:
+        await talk.say(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nthe beginning")
+        await asyncio.sleep(60)
+
+    behind.handler = handler
+    answer = front.ask(GET % b"/")
+
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert answer.endswith(b"the beginning")
+
+
+@pytest.mark.parametrize(
+    ("head", "piece"),
+    [
+        pytest.param(b"Content-Length: 100000", b"half a page", id="length"),
+        pytest.param(b"Transfer-Encoding: chunked", b"b\r\nhalf a page\r\n", id="chunked"),
+    ],
+)
+def test_a_site_that_is_killed_in_the_middle_leaves_no_page_that_looks_whole(
+    front: Front, behind: RawSite, head: bytes, piece: bytes
+) -> None:
+    async def handler(talk: Conversation) -> None:
+        await talk.say(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n" + head + b"\r\n\r\n" + piece)
+        await asyncio.sleep(0.2)
+        talk.hang_up()
+
+    behind.handler = handler
+    with pytest.raises(httpx.RemoteProtocolError):
+        httpx.get(front.url, trust_env=False, timeout=20)
+
+    assert still_answers(front, behind)
+
+
+def test_a_site_that_is_killed_within_a_page_leaves_none_that_looks_whole(front: Front, behind: RawSite) -> None:
+    async def handler(talk: Conversation) -> None:
+        await talk.say(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nTransfer-Encoding: chunked\r\n\r\n")
+        await talk.say(b"30\r\n<!doctype html><title>x</title><body><h1>Half a pa\r\n")
+        await asyncio.sleep(0.2)
+        talk.hang_up()
+
+    behind.handler = handler
+    with front.visitor() as visitor, pytest.raises(httpx.RemoteProtocolError):
+        visitor.get("/")
+
+
+def test_a_slow_site_keeps_nobody_waiting_for_another_page(front: Front, behind: RawSite) -> None:
+    async def handler(talk: Conversation) -> None:
+        if b"/slow" in talk.lines[0]:
+            await asyncio.sleep(0.8)
+        await talk.say(OK)
+
+    behind.handler = handler
+    order: list[str] = []
+
+    def ask(path: str) -> None:
+        front.ask(GET % path.encode())
+        order.append(path)
+
+    with ThreadPoolExecutor(60) as pool:
+        for _ in range(50):
+            pool.submit(ask, "/slow")
+        time.sleep(0.1)
+        pool.submit(ask, "/quick")
+
+    assert order[0] == "/quick"
+
+
+# Visitors
+
+
+def test_a_visitor_who_drips_a_head_is_sent_away_and_nobody_waits_for_it(front: Front, behind: RawSite) -> None:
+    slow = [front.connect() for _ in range(100)]
+    for connection in slow:
+        connection.sendall(b"GET / HTTP/1.1\r\n")
+    quick = front.ask(GET % b"/")
+    time.sleep(0.6)
+    for connection in slow:
+        connection.sendall(b"X: 1\r\n")
+    answers = [receive_all(connection) for connection in slow]
+    for connection in slow:
+        connection.close()
+
+    assert quick.endswith(b"ok")
+    assert {answer.split(b"\r\n")[0] for answer in answers} == {b"HTTP/1.1 408 Request Timeout"}
+
+
+def test_a_visitor_who_sends_nothing_is_let_go(front: Front, behind: RawSite) -> None:
+    with front.connect() as connection:
+        assert receive_all(connection) == b""
+
+
+def test_a_visitor_who_stops_within_an_upload_is_told_so(front: Front, behind: RawSite) -> None:
+    async def handler(talk: Conversation) -> None:
+        await talk.body()
+        await talk.say(OK)
+
+    behind.handler = handler
+    answer = front.ask(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nten bytes.")
+
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert behind.lost.wait(10)
+
+
+def test_a_visitor_who_takes_nothing_of_an_answer_does_not_hold_the_site(front: Front, behind: RawSite) -> None:
+    sent: list[int] = []
+
+    async def handler(talk: Conversation) -> None:
+        await talk.say(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % GIGABYTE)
+        for _ in range(GIGABYTE // len(PIECE)):
+            await talk.say(PIECE)
+            sent.append(len(PIECE))
+
+    behind.handler = handler
+    with front.connect() as connection:
+        connection.sendall(GET % b"/big")
+        connection.recv(100)
+        gone = behind.lost.wait(15)
+
+    assert gone
+    assert sum(sent) < 50_000_000  # the site was made to wait
+
+
+# Size and number
+
+
+def test_a_gigabyte_comes_down_in_flat_memory(front: Front, behind: RawSite) -> None:
+    async def handler(talk: Conversation) -> None:
+        await talk.say(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % GIGABYTE)
+        for _ in range(GIGABYTE // len(PIECE)):
+            await talk.say(PIECE)
+
+    behind.handler = handler
+    before = front.memory()
+    most, received = before, 0
+    with front.connect() as connection:
+        connection.sendall(GET % b"/big")
+        while data := connection.recv(1_000_000):
+            if received // 50_000_000 != (received + len(data)) // 50_000_000:
+                most = max(most, front.memory())
+            received += len(data)
+
+    assert received > GIGABYTE
+    assert most - before < MOST_MEMORY
+
+
+def test_a_gigabyte_goes_up_in_flat_memory(front: Front, behind: RawSite) -> None:
+    received: list[int] = []
+
+    async def handler(talk: Conversation) -> None:
+        left = int(talk.header("content-length")[0])
+        while left:
+            left -= len(await talk.reader.readexactly(min(left, 1_000_000)))
+        received.append(GIGABYTE - left)
+        await talk.say(OK)
+
+    behind.handler = handler
+    before = front.memory()
+    most = before
+    with front.connect() as connection:
+        connection.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % GIGABYTE)
+        for number in range(GIGABYTE // len(PIECE)):
+            connection.sendall(PIECE)
+            if number % 50 == 0:
+                most = max(most, front.memory())
+        answer = receive_all(connection)
+
+    assert answer.endswith(b"ok")
+    assert received == [GIGABYTE]
+    assert most - before < MOST_MEMORY
+
+
+def test_two_hundred_event_streams_run_at_once_and_pages_come_all_the_same(front: Front, behind: RawSite) -> None:
+    go = threading.Event()
+
+    async def handler(talk: Conversation) -> None:
+        if b"/events" not in talk.lines[0]:
+            await talk.say(OK)
+            return
+        await talk.say(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+        await talk.say(b"7\r\ndata: 1\r\n")
+        while not go.is_set():  # noqa: ASYNC110 - another thread's event
+            await asyncio.sleep(0.05)
+        await talk.say(b"7\r\ndata: 2\r\n0\r\n\r\n")
+
+    behind.handler = handler
+    streams = [front.connect() for _ in range(200)]
+    for stream in streams:
+        stream.sendall(GET % b"/events")
+    first = []
+    for stream in streams:
+        seen = b""
+        while b"data: 1" not in seen:
+            seen += stream.recv(1000)
+        first.append(seen)
+    page = front.ask(GET % b"/page")
+    go.set()
+    rest = [receive_all(stream) for stream in streams]
+    for stream in streams:
+        stream.close()
+
+    assert page.endswith(b"ok")
+    assert not any(b"data: 2" in seen for seen in first)
+    assert all(b"data: 2" in seen for seen in rest)
+
+
+# Workers and reload
+
+
+def test_a_worker_that_dies_is_replaced(tmp_path: Path) -> None:
+    with raw_site() as site, gateway(tmp_path, site.port) as front:
+        worker = front.tree()[1]
+        os.kill(worker, signal.SIGKILL)
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            try:
+                answer = httpx.get(front.url, timeout=5, trust_env=False)
+                break
+            except httpx.TransportError:
+                time.sleep(0.1)
+
+    assert answer.status_code == 200
+
+
+def test_open_answers_end_before_the_gateway_does(tmp_path: Path) -> None:
+    with raw_site() as site, gateway(tmp_path, site.port) as front:
+
+        async def handler(talk: Conversation) -> None:
+            await talk.say(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf")
+            await asyncio.sleep(1)
+            await talk.say(b"half")
+
+        site.handler = handler
+        with front.connect() as connection:
+            connection.sendall(GET % b"/")
+            connection.recv(100)
+            front.process.terminate()
+            rest = receive_all(connection)
+        status = front.process.wait(20)
+
+    assert rest.endswith(b"half")
+    assert status == 0
+
+
+def test_the_policy_is_read_again_on_sighup_and_open_answers_go_on(tmp_path: Path) -> None:
+    page = b"<!doctype html><title>x</title><body>x"
+    with raw_site() as site, gateway(tmp_path, site.port, "--workers", "2") as front, front.visitor() as visitor:
+        go = threading.Event()
+
+        async def handler(talk: Conversation) -> None:
+            if b"/events" in talk.lines[0]:
+                await talk.say(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\none")
+                while not go.is_set():  # noqa: ASYNC110 - another thread's event
+                    await asyncio.sleep(0.05)
+                await talk.say(b"two")
+            else:
+                head = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n"
+                await talk.say(head % len(page) + page)
+
+        site.handler = handler
+        stream = front.connect()
+        stream.sendall(GET % b"/events")
+        stream.recv(1000)
+        before = visitor.get("/").text
+        front.file.write_text(front.file.read_text().replace('"Luton"', '"Bedford"'))
+        front.process.send_signal(signal.SIGHUP)
+        wait_for(front, r"The policy was reloaded", times=2)
+        after = {visitor.get("/", headers={"connection": "close"}).text for _ in range(6)}
+        go.set()
+        rest = receive_all(stream)
+        stream.close()
+
+    assert "Cookies on Luton" in before
+    assert all("Cookies on Bedford" in text for text in after)
+    assert rest.endswith(b"two")
+
+
+def test_a_policy_that_is_wrong_is_not_taken_and_says_what_is_wrong(tmp_path: Path) -> None:
+    with raw_site() as site, gateway(tmp_path, site.port) as front:
+        front.file.write_text(front.file.read_text().replace('"Luton"', '""'))
+        front.process.send_signal(signal.SIGHUP)
+        wait_for(front, r"The policy was not reloaded.*site_name")
+        cookies = httpx.get(f"{front.url}/cookies", trust_env=False)
+
+    assert cookies.status_code == 200
+    assert "Luton" in cookies.text
+
+
+def wait_for(front: Front, pattern: str, *, times: int = 1) -> None:
+    """Wait until the log says something."""
+    deadline = time.monotonic() + 20
+    while len(re.findall(pattern, front.said())) < times:
+        assert time.monotonic() < deadline, front.said()
+        time.sleep(0.05)
