@@ -52,9 +52,9 @@ class MakeGateway:
 
     def __call__(self) -> Gateway:
         """Return the application."""
-        gateway = Gateway(self.load, metrics=Metrics())
-        configure(gateway.settings.log)
-        return gateway
+        _, settings = self.load()
+        configure(settings.log)
+        return Gateway(self.load, metrics=Metrics() if settings.metrics else None)
 
     def load(self) -> tuple[ConsentPolicy, GatewaySettings]:
         """Read the file.
