@@ -89,11 +89,6 @@ class Gateway:
         self._keys = keys
         self._serving = self._prepare()
 
-    @property
-    def settings(self) -> GatewaySettings:
-        """The settings in force."""
-        return self._serving.settings
-
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one connection."""
         if scope["type"] == "lifespan":
