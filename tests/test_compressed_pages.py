@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, StreamingResponse
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tests.conftest import (
     BANNER,
@@ -250,3 +250,122 @@ async def test_compressed_page_logs_nothing(caplog: pytest.LogCaptureFixture) ->
         await ask(GZipMiddleware(HTMLResponse(LONG)), request(GZIP))
 
     assert caplog.messages == []
+
+
+# An application that compresses without saying so for caches, as Litestar does.
+
+
+def packed(*pieces: bytes, headers: tuple[tuple[bytes, bytes], ...] = ()) -> ASGIApp:
+    """Return an application that sends these bytes as a page compressed with gzip."""
+    messages = [body(piece, more=True) for piece in pieces]
+    return scripted(start(HTML, (b"content-encoding", b"gzip"), *headers), *messages, body(b""))
+
+
+def cut(content: bytes, size: int) -> list[bytes]:
+    return [content[at : at + size] for at in range(0, len(content), size)]
+
+
+@pytest.mark.parametrize("size", [1, 7, 100, 1_000_000])
+@pytest.mark.parametrize("members", [1, 3])
+async def test_page_compressed_without_a_word_to_caches_has_its_banner_and_is_compressed(
+    size: int, members: int
+) -> None:
+    content = b"".join(gzip.compress(piece) for piece in cut(LONG.encode(), len(LONG) // members + 1))
+    plain = await ask(HTMLResponse(LONG), request())
+
+    answer = await ask(packed(*cut(content, size)), request(GZIP))
+
+    assert answer.all(b"content-encoding") == [b"gzip"]
+    assert answer.all(b"content-length") == []
+    assert gzip.decompress(answer.body) == plain.body
+    assert BANNER in gzip.decompress(answer.body)
+
+
+async def test_page_in_one_piece_says_its_new_length() -> None:
+    content = gzip.compress(LONG.encode())
+    length = (b"content-length", str(len(content)).encode())
+    app = scripted(start(HTML, (b"content-encoding", b"gzip"), length), body(content))
+
+    answer = await ask(app, request(GZIP))
+
+    assert answer.all(b"content-length") == [str(len(answer.body)).encode()]
+    assert len(answer.body) != len(content)
+
+
+async def test_page_that_such_an_app_leaves_alone_is_not_compressed() -> None:
+    answer = await ask(page(), request(GZIP))
+
+    assert answer.all(b"content-encoding") == []
+    assert BANNER in answer.body
+
+
+async def test_app_that_tells_caches_is_asked_not_to_compress_from_then_on() -> None:
+    heard: list[bytes] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        heard.extend(value for key, value in scope["headers"] if key == b"accept-encoding")
+        await GZipMiddleware(HTMLResponse(LONG))(scope, receive, send)
+
+    async with make_client(app) as client:
+        pages = [
+            await client.get("/", headers={"accept": "text/html", "accept-encoding": "gzip, br"}) for _ in range(3)
+        ]
+
+    assert heard == [b"gzip", b"identity", b"identity"]
+    assert {(page.headers["content-encoding"], page.text) for page in pages} == {("gzip", pages[0].text)}
+
+
+async def test_app_that_tells_caches_only_when_it_compresses_is_asked_once_not_to() -> None:
+    heard: list[bytes] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        heard.extend(value for key, value in scope["headers"] if key == b"accept-encoding")
+        said = (VARIES, (b"content-encoding", b"gzip")) if heard[-1] == b"gzip" else ()
+        await send(start(HTML, *said))
+        await send(body(gzip.compress(LONG.encode()) if said else LONG.encode()))
+
+    async with make_client(app) as client:
+        pages = [
+            await client.get("/", headers={"accept": "text/html", "accept-encoding": "gzip, br"}) for _ in range(4)
+        ]
+
+    assert heard == [b"gzip", b"identity", b"gzip", b"gzip"]
+    assert {(page.headers["content-encoding"], page.text) for page in pages} == {("gzip", pages[0].text)}
+    assert all("accept-encoding" in page.headers["vary"].lower() for page in pages)
+
+
+async def test_visitor_who_takes_no_gzip_never_has_the_app_compress() -> None:
+    answer = await ask(packed(gzip.compress(LONG.encode())), request((b"accept-encoding", b"br")))
+
+    assert answer.body == gzip.compress(LONG.encode())  # it was asked for identity: untouched, and a warning
+
+
+async def test_page_that_is_only_called_gzip_passes_as_it_is() -> None:
+    answer = await ask(packed(*cut(PAGE.encode(), 50)), request(GZIP))
+
+    assert BANNER in gzip.decompress(answer.body)
+    assert b"</html>" in gzip.decompress(answer.body)
+
+
+async def test_fault_inside_a_compressed_page_ends_it_and_nothing_is_raised() -> None:
+    compressor = zlib.compressobj(wbits=31)
+    begin = compressor.compress(LONG.encode()) + compressor.flush(zlib.Z_SYNC_FLUSH)
+
+    answer = await ask(packed(begin, b"\xff" * 50, b"more"), request(GZIP))
+
+    assert BANNER in gzip.decompress(answer.body)
+    assert gzip.decompress(answer.body).endswith(b"</html>")
+
+
+async def test_pieces_of_a_compressed_stream_leave_as_they_come() -> None:
+    compressor = zlib.compressobj(wbits=31)
+    pieces = [
+        compressor.compress(piece) + compressor.flush(zlib.Z_SYNC_FLUSH)
+        for piece in (b"<!doctype html><body><p>1", b"<p>2", b"<p>3")
+    ]
+
+    answer = await ask(packed(*pieces), request(GZIP))
+
+    decompressor = zlib.decompressobj(31)
+    read = [decompressor.decompress(message.get("body", b"")) for message in answer.messages[1:]]
+    assert [content[-4:] for content in read[:3]] == [b"<p>1", b"<p>2", b"<p>3"]

@@ -411,12 +411,12 @@ async def test_conditions_reach_the_app_when_something_else_is_wanted() -> None:
 @pytest.mark.parametrize(
     ("answers", "expected"),
     [
-        pytest.param(None, [b"identity"], id="undecided"),
-        pytest.param(GRANTED, [b"identity"], id="accepted"),
+        pytest.param(None, [b"gzip"], id="undecided"),
+        pytest.param(GRANTED, [b"gzip"], id="accepted"),
         pytest.param(REFUSED, [b"gzip, br"], id="refused"),
     ],
 )
-async def test_app_is_asked_not_to_compress_only_what_will_be_spliced(
+async def test_app_is_asked_for_what_can_be_opened_only_where_a_page_will_be_spliced(
     answers: dict[str, bool] | None, expected: list[bytes]
 ) -> None:
     app = Listener(page())

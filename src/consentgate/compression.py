@@ -1,11 +1,11 @@
-"""Compress a page again that we had asked the application to leave uncompressed."""
+"""Compress a page on its way out as the application would have, and open one that it did compress."""
 
 from __future__ import annotations
 
 import re
 import zlib
 
-__all__ = ["Gzip", "accepts_gzip"]
+__all__ = ["Gunzip", "Gzip", "Habit", "accepts_gzip"]
 
 _LEVEL = 6  # zlib's own balance of time and size
 _GZIP_WINDOW = 31  # bits, with the gzip header
@@ -26,6 +26,62 @@ def _weight(written: str | None) -> float:
         return 1.0 if written is None else float(written)
     except ValueError:
         return 0.0
+
+
+class Habit:
+    """Remember what an application has shown about its compression.
+
+    Some say `Vary: Accept-Encoding` with every page that they would compress, also when they are asked not to: those
+    are asked not to, so that the work is done once. Others say it only when they do compress. These are asked for gzip:
+    a page they compress is opened and packed again, and a page they leave alone leaves as it is. To tell the two apart,
+    one page that came compressed is asked for uncompressed the next time.
+    """
+
+    def __init__(self) -> None:
+        self._says_so: bool | None = None
+        self._tried = ""  # the path of a page that came compressed
+
+    def rests_when_asked(self, path: str) -> bool:
+        """Tell whether to ask for this page uncompressed."""
+        return self._tried == path if self._says_so is None else self._says_so
+
+    def came_packed(self, path: str, *, varies: bool) -> None:
+        """Note a page that came compressed."""
+        if self._says_so is None and varies:
+            self._tried = path
+
+    def came_plain(self, path: str, *, varies: bool) -> bool:
+        """Note a page that was asked for uncompressed, and tell whether the application would have compressed it."""
+        if self._says_so is not None or self._tried != path:
+            return varies
+        self._says_so = varies
+        return True
+
+
+class Gunzip:
+    """Open a compressed page piece by piece. One that is not gzip at all passes as it is."""
+
+    def __init__(self) -> None:
+        self._decompressor = zlib.decompressobj(_GZIP_WINDOW)
+        self._has_opened = False
+        self._is_broken = False
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Take a piece and return what it holds; what follows a fault inside a page is lost, as in a browser."""
+        if self._is_broken:
+            return b"" if self._has_opened else chunk
+        opened = b""
+        try:
+            while chunk:
+                if self._decompressor.eof:  # several streams in a row are one page (RFC 1952 2.2)
+                    self._decompressor = zlib.decompressobj(_GZIP_WINDOW)
+                opened += self._decompressor.decompress(chunk)
+                self._has_opened |= bool(opened)
+                chunk = self._decompressor.unused_data
+        except zlib.error:
+            self._is_broken = True
+            return opened if self._has_opened else chunk
+        return opened
 
 
 class Gzip:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from starlette.types import Message, Send
 
 from consentgate.caching import personal, shared, unshared
-from consentgate.compression import Gzip, accepts_gzip
+from consentgate.compression import Gunzip, Gzip, accepts_gzip
 from consentgate.cookies import is_expiry, set_cookie_name
 from consentgate.csp import enforced, is_wide_enough, nonce_of, widened
 from consentgate.injector import Beginning, Beginnings, Injector, Markup, Reading
@@ -47,6 +47,7 @@ class ResponseGate:
     _reading: Reading | None = None  # how a page is to be read, until all markup is in it
     _injector: Injector | None = None
     _placeholder: Placeholder | None = None  # where the application itself places the banner
+    _gunzip: Gunzip | None = None
     _gzip: Gzip | None = None
     _charset = ""  # what a page's headers call its charset
     _is_head = False  # whether a page's headers go out without the page
@@ -89,6 +90,9 @@ class ResponseGate:
         if kind is Kind.FRAGMENT:
             self._through = True
             return self._send({**message, "headers": unshared(headers, signals=FRAGMENT_HEADERS)})
+        if kind is Kind.PAGE and value_of(fields, b"content-encoding").lower() == "gzip":
+            headers = self._opened(headers)
+            fields.pop(b"content-encoding")
         if (observer := self._visit.site.observer) is not None:
             observer.page(self._visit.host)
         self._look = self._watch.look(self._visit, message["status"], headers, fields)
@@ -102,7 +106,7 @@ class ResponseGate:
 
     def _on_page(self, start: Message, fields: Fields) -> Awaitable[None]:
         visit = self._visit
-        if _would_be_compressed(start["headers"], fields) and accepts_gzip(visit.header(b"accept-encoding")):
+        if self._gunzip is None and self._would_be_compressed(start["headers"], fields):
             self._gzip = Gzip()
         if visit.method == "HEAD":  # its length would be that of another page
             self._is_head = True
@@ -117,6 +121,8 @@ class ResponseGate:
         return _nothing()
 
     def _on_body(self, message: Message) -> Awaitable[None]:
+        if self._gunzip is not None:
+            message = {**message, "body": self._gunzip.feed(message.get("body", b""))}
         if self._look is not None:
             self._look.see(message.get("body", b""), last=not message.get("more_body", False))
         if self._is_head:
@@ -177,8 +183,25 @@ class ResponseGate:
         self._reading = self._injector = None
         self._through = self._gzip is None and self._look is None and self._placeholder is None
 
+    def _opened(self, headers: HeaderList) -> HeaderList:
+        """Prepare for a page that the application has compressed: it is opened here, and packed again as it leaves."""
+        self._gunzip, self._gzip = Gunzip(), Gzip()
+        self._visit.site.compression.came_packed(self._visit.path, varies=_varies_by_encoding(headers))
+        return [(key, value) for key, value in headers if key.lower() != b"content-encoding"]
+
+    def _would_be_compressed(self, headers: HeaderList, fields: Fields) -> bool:
+        """Tell whether the application compresses such pages, and the browser can open them."""
+        visit = self._visit
+        would = b"vary" in fields and not value_of(fields, b"content-encoding") and _varies_by_encoding(headers)
+        if visit.method == "GET" and not visit.may_be_packed:
+            would = visit.site.compression.came_plain(visit.path, varies=would)
+        return would and accepts_gzip(visit.header(b"accept-encoding"))
+
     def _encoded(self, headers: HeaderList) -> HeaderList:
-        return headers if self._gzip is None else [*headers, (b"content-encoding", b"gzip")]
+        if self._gzip is None:
+            return headers
+        vary = [] if _varies_by_encoding(headers) else [(b"vary", b"Accept-Encoding")]
+        return [*headers, *vary, (b"content-encoding", b"gzip")]
 
     def _release(self, start: Message, message: Message) -> Awaitable[None]:
         """Send a start that was held back, and a message that came before the first piece of the body."""
@@ -186,6 +209,8 @@ class ResponseGate:
         if message["type"] in BYPASSES:  # the server itself reads the page from a file: nothing can be put into it
             self._reading = None
             start = self._unspliced(start)
+            if self._gunzip is not None:  # the file is what the application said, compressed
+                start = {**start, "headers": self._encoded(start["headers"])}
         else:  # the page is still to come, and may grow
             start = {**start, "headers": self._encoded(_with_length(start["headers"], None))}
         return _both(self._send, start, message)
@@ -327,12 +352,9 @@ def _withheld(visit: Visit, category: str) -> bool:
     return False
 
 
-def _would_be_compressed(headers: HeaderList, fields: Fields) -> bool:
-    """Tell whether the application compresses such pages: it says so for caches even when it was asked not to."""
-    if b"vary" not in fields:
-        return False
-    vary = ",".join(_text(value).lower() for key, value in headers if key.lower() == b"vary")
-    return "accept-encoding" in vary and not value_of(fields, b"content-encoding")
+def _varies_by_encoding(headers: HeaderList) -> bool:
+    """Tell whether caches are told that the answer may be compressed."""
+    return "accept-encoding" in ",".join(_text(value).lower() for key, value in headers if key.lower() == b"vary")
 
 
 def _with_length(headers: HeaderList, length: int | None) -> HeaderList:

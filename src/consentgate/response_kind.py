@@ -124,7 +124,7 @@ def _is_download(fields: Fields) -> bool:
 
 def _is_encoded(fields: Fields, visit: Visit) -> bool:
     encoding = value_of(fields, b"content-encoding").lower()
-    if encoding in ("", "identity"):
+    if encoding in ("", "identity") or (encoding == "gzip" and visit.may_be_packed):
         return False
     if visit.awaits_markup:
         warn_once(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.types import Scope
 
 from consentgate.caching import conditions_for_app, is_marked
+from consentgate.compression import accepts_gzip
 from consentgate.cookies import names_in, without
 from consentgate.response_kind import BYPASSES
 from consentgate.visit import RequestConsent, Visit
@@ -18,6 +19,7 @@ _OF_THE_OTHER_PAGE = frozenset((b"if-modified-since", b"if-range", b"if-unmodifi
 
 _CONDITIONS = _OF_THE_OTHER_PAGE | {b"if-none-match"}
 _UNCOMPRESSED = (b"accept-encoding", b"identity")
+_PACKED = (b"accept-encoding", b"gzip")
 _BYPASSES = frozenset(BYPASSES)
 
 
@@ -75,10 +77,16 @@ def _without_conditions(headers: HeaderList, visit: Visit) -> HeaderList:
 
 
 def _asking_for_bytes(headers: HeaderList, scope: Scope, visit: Visit) -> HeaderList:
-    """Have the page come by in pieces that markup can be put into: not by path, and not compressed."""
+    """Have the page come by in pieces that markup can be put into: not by path, and at most compressed with gzip.
+
+    A compressing application that says so for caches is asked not to; for the others see `compression.Habit`.
+    """
     extensions = scope.get("extensions") or {}
     if not _BYPASSES.isdisjoint(extensions):
         scope["extensions"] = {name: how for name, how in extensions.items() if name not in _BYPASSES}
     if b"accept-encoding" not in visit.fields or not visit.awaits_markup:
         return headers
-    return [_UNCOMPRESSED if pair[0] == b"accept-encoding" else pair for pair in headers]
+    rests = visit.site.compression.rests_when_asked(visit.path)
+    visit.may_be_packed = not rests and accepts_gzip(visit.header(b"accept-encoding"))
+    asked = _PACKED if visit.may_be_packed else _UNCOMPRESSED
+    return [asked if pair[0] == b"accept-encoding" else pair for pair in headers]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from starlette.types import Scope
 
+from consentgate.compression import Habit
 from consentgate.consent import Consent
 from consentgate.consent_cookie import ConsentCookie, CookieTarget, Seal
 from consentgate.cookie_rules import CookieRules
@@ -74,6 +75,7 @@ class Site:
         seal: signs receipts.
         log: where acts are recorded, or `None`.
         observer: counts, if anybody does.
+        compression: what the application has shown about it.
     """
 
     policy: ConsentPolicy
@@ -84,6 +86,7 @@ class Site:
     seal: Seal
     log: ConsentLog | None = None
     observer: Observer | None = None
+    compression: Habit = field(default_factory=Habit)
 
     @cached_property
     def signals(self) -> frozenset[tuple[bytes, bytes]]:
@@ -212,6 +215,7 @@ class Visit:
         self.path: str = scope.get("path", "/")
         self.left_alone = False  # set when the application asks for it
         self.places_banner = False  # … and when it has a place of its own for the banner
+        self.may_be_packed = False  # set when the application was asked for gzip, which the gate opens
         self._raw_path: bytes = scope.get("raw_path") or b""
         self._query: bytes = scope.get("query_string") or b""
         self._root_path: str = scope.get("root_path") or ""

@@ -258,7 +258,6 @@ def test_a_page_that_the_application_would_compress_arrives_compressed_with_its_
     assert has_banner(page)
 
 
-@pytest.mark.xfail(reason="Litestar does not say `Vary: Accept-Encoding` when it is asked not to compress", strict=True)
 @pytest.mark.parametrize("running", [LITESTAR], indirect=True, ids=str)
 def test_a_page_that_litestar_would_compress_arrives_compressed(running: Running) -> None:
     with visitor(running) as browser:
