@@ -1,6 +1,9 @@
 /* consentgate: saves the choice without reloading, starts and stops the services the server allows. */
 (() => {
   "use strict";
+  // Turbo Drive puts the next page into this one and runs its script too: the first run goes on, and asks what holds.
+  if (window.consentgateRuns) return window.consentgateRuns();
+  window.consentgateRuns = () => check();
   const me = document.currentScript;
   const { state: stateAddress, services, css, later, skip } = me.dataset;
   const running = {};

@@ -439,12 +439,9 @@ KEEP = [
 ]
 
 
-@pytest.mark.parametrize("policy", [pytest.param(None, id="personal"), pytest.param(SHARED, id="shared")])
 @pytest.mark.parametrize("keep", KEEP)
-async def test_no_shared_cache_keeps_for_others_what_a_script_fetched(
-    keep: Headers, policy: ConsentPolicy | None
-) -> None:
-    answer = await ask(page(*keep), request((b"x-requested-with", b"XMLHttpRequest")), policy=policy)
+async def test_no_shared_cache_keeps_for_others_what_a_script_fetched(keep: Headers) -> None:
+    answer = await ask(page(*keep), request((b"x-requested-with", b"XMLHttpRequest")))
 
     assert answer.body == PAGE.encode()
     (directives,) = answer.all(b"cache-control")
@@ -484,3 +481,24 @@ async def test_a_shared_page_for_a_window_stays_public() -> None:
     answer = await ask(page((b"cache-control", b"public, max-age=600")), policy=SHARED)
 
     assert answer.all(b"cache-control") == [b"public, max-age=600"]
+
+
+# Whoever fetches a shared page first fills the cache for everybody.
+
+
+@pytest.mark.parametrize("said", [(b"turbo-frame", b"news"), (b"hx-request", b"true"), (b"x-requested-with", b"fetch")])
+async def test_whole_page_that_a_library_fetches_is_the_shared_page_of_everybody(said: tuple[bytes, bytes]) -> None:
+    fetched = await ask(page(), request(said), policy=SHARED)
+    navigated = await ask(page(), request(), policy=SHARED)
+
+    assert fetched.body == navigated.body
+    assert fetched.headers == navigated.headers
+
+
+@pytest.mark.parametrize("said", [(b"turbo-frame", b"news"), (b"hx-request", b"true"), (b"x-requested-with", b"fetch")])
+async def test_part_of_a_page_stays_as_it_is_under_a_shared_cache(said: tuple[bytes, bytes]) -> None:
+    part = b'<turbo-frame id="news"><p>One</p></turbo-frame>'
+
+    answer = await ask(page(content=part), request(said), policy=SHARED)
+
+    assert answer.body == part

@@ -197,6 +197,53 @@ async def test_htmx_boosted_navigation_gets_a_whole_page_with_the_banner() -> No
     assert BANNER in answer.body
 
 
+# As Turbo 8 and Turbo 7 ask for the page behind a link, and Turbo 8 for the answer to a form.
+TURBO_DRIVE = [
+    pytest.param("GET", "text/html, application/xhtml+xml", [(b"x-turbo-request-id", b"5d1c")], id="turbo_8"),
+    pytest.param("GET", "text/html, application/xhtml+xml", [], id="turbo_7"),
+    pytest.param(
+        "POST",
+        "text/vnd.turbo-stream.html, text/html, application/xhtml+xml",
+        [(b"x-turbo-request-id", b"5d1c")],
+        id="form",
+    ),
+]
+
+
+def fetched(method: str, accept: str, headers: Headers) -> Scope:
+    """Return the request of a script that fetches a page to show it."""
+    said: Headers = [(b"host", HOST.encode()), (b"accept", accept.encode()), (b"sec-fetch-dest", b"empty"), *headers]
+    return request(method=method, headers=said)
+
+
+@pytest.mark.parametrize(("method", "accept", "headers"), TURBO_DRIVE)
+async def test_page_that_turbo_drive_fetches_has_what_a_navigation_gets(
+    method: str, accept: str, headers: Headers
+) -> None:
+    answer = await ask(page(), fetched(method, accept, headers))
+
+    assert BANNER in answer.body
+
+
+@pytest.mark.parametrize(("method", "accept", "headers"), TURBO_DRIVE)
+async def test_part_of_a_page_that_turbo_drive_fetches_stays_as_it_is(
+    method: str, accept: str, headers: Headers
+) -> None:
+    part = b'<turbo-frame id="messages"><p>One</p></turbo-frame><main><h1>Two</h1></main>'
+
+    framed = await ask(page(), fetched(method, accept, [*headers, (b"turbo-frame", b"messages")]))
+    answer = await ask(page(content=part), fetched(method, accept, headers))
+
+    assert framed.body == PAGE.encode()
+    assert answer.body == part
+
+
+async def test_page_that_another_script_fetches_has_no_banner() -> None:
+    answer = await ask(page(), fetched("GET", "text/html, */*", []))
+
+    assert answer.body == PAGE.encode()
+
+
 async def test_page_without_a_content_type_is_untouched() -> None:
     answer = await ask(scripted(start(), body(PAGE.encode())))
 

@@ -21,6 +21,8 @@ BYPASSES = ("http.response.pathsend", "http.response.zerocopysend")
 
 # Libraries that fetch a part of a page say so; what they get is no document.
 FRAGMENT_HEADERS = (b"hx-request", b"turbo-frame", b"x-up-target", b"x-pjax", b"x-requested-with")
+# Turbo Drive up to 7 and Turbolinks say no more of themselves than these media types; no browser asks for just them.
+_TURBO_ACCEPTS = b"text/html, application/xhtml+xml"
 _PAGE_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"))
 _NO_BODY = frozenset((204, 205, 206, 304))
 # Where a browser asks for something that it will not show as a page of its own (Fetch Metadata, W3C).
@@ -101,7 +103,12 @@ def _is_marked_page(fields: Fields, visit: Visit) -> bool:
 
 
 def _is_fragment(visit: Visit) -> bool:
-    if visit.fields.keys().isdisjoint(FRAGMENT_HEADERS):
+    """Tell whether a library asks for a part of a page.
+
+    A page for a shared cache is the same whoever asks: a whole page that a frame of Turbo fetched would else be kept
+    without the script, for everybody. What is no document is left alone by the injector.
+    """
+    if visit.fields.keys().isdisjoint(FRAGMENT_HEADERS) or visit.site.is_shared:
         return False
     if visit.header(b"hx-request") == "true" and not visit.header(b"hx-boosted"):
         return True
@@ -109,13 +116,20 @@ def _is_fragment(visit: Visit) -> bool:
 
 
 def _is_embedded(visit: Visit) -> bool:
-    """Tell whether the answer will not fill a browser's window; htmx fetches the pages of boosted links, which do.
+    """Tell whether the answer will not fill a browser's window.
 
     A page for a shared cache is the same wherever it is shown: the cache gives it to the next window.
     """
     if visit.fields.get(b"sec-fetch-dest") not in _EMBEDDED or visit.site.is_shared:
         return False
-    return not visit.header(b"hx-boosted")
+    return not (visit.fields.get(b"sec-fetch-dest") == b"empty" and _is_fetched_to_be_shown(visit))
+
+
+def _is_fetched_to_be_shown(visit: Visit) -> bool:
+    """Tell whether a script fetches a whole page to put it into the window: htmx for boosted links, and Turbo Drive."""
+    if visit.header(b"hx-boosted") or visit.header(b"x-turbo-request-id"):
+        return True
+    return visit.fields.get(b"accept") == _TURBO_ACCEPTS
 
 
 def _is_download(fields: Fields) -> bool:
