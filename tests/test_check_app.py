@@ -251,7 +251,7 @@ def test_a_cookie_listed_but_never_met_is_a_note() -> None:
 def test_notes_alone_leave_a_site_clean() -> None:
     write_app("""
         def answers(scope, cookies):
-            return page("<a href=/1>1</a><a href=/2>2</a>"), ["session=1", "campaign=1"]
+            return page("<a href=/1>1</a><a href=/2>2</a><a href=/cookies>c</a>"), ["session=1", "campaign=1"]
     """)
 
     result = check("site_app:app", "--max-pages", "1")
@@ -356,7 +356,7 @@ def test_start_paths_host_and_the_number_of_pages_can_be_chosen() -> None:
         def answers(scope, cookies):
             host = dict(scope["headers"])[b"host"].decode()
             links = (f"<a href=/{number}>{host}</a>" for number in range(20))
-            return page(*links), []
+            return page(*links, "<a href=/cookies>Cookies</a>"), []
     """)
 
     found = report("--path", "/a", "--path", "/b?c=1", "--max-pages", "5", "--host", "www.luton.example:8000")
@@ -365,6 +365,25 @@ def test_start_paths_host_and_the_number_of_pages_can_be_chosen() -> None:
     assert found["pages"] == {"undecided": 5, "granted": 5}
     assert [path for _, path, *_ in asked()[1:4]] == ["/a", "/b", "/0"]
     assert found["notes"] == ["17 more pages are linked. Raise --max-pages to see them."]
+
+
+def test_pages_without_a_link_to_the_cookies_page_are_a_note() -> None:
+    write_app("""
+        def answers(scope, cookies):
+            links = {
+                "/": "<a href=/linked>1</a><a href=/bare>2</a><a href=/near>3</a><a href=/missing>4</a>"
+                    "<a href='cookies?back=/'>Cookies</a>",
+                "/linked": "<footer><a href='https://luton.example/cookies'>Cookies</a></footer>",
+                "/near": "<a href=/cookies-and-cakes>Cakes</a><link rel=help href=/cookies>",
+                "/cookies-and-cakes": "<a href=/cookies/>Cookies</a>",
+            }
+            return page(links.get(scope["path"], "")), ["session=1"], 404 if scope["path"] == "/missing" else 200
+    """)
+
+    result, (note,) = check("site_app:app"), report()["notes"]
+
+    assert note.startswith("No link to /cookies on /bare, /near. Visitors have to be able to change their mind")
+    assert result.exit_code == 0
 
 
 def test_a_redirect_to_another_host_is_a_note() -> None:

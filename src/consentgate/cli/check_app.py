@@ -186,7 +186,7 @@ def _report(target: str, host: str, policy: ConsentPolicy, found: Crawl) -> Repo
         tags=tuple(_undeclared_tags(policy, found)),
         failures=tuple(failures),
         unseen=tuple(_unseen(policy, found)),
-        notes=tuple(_notes(found)),
+        notes=tuple(_notes(policy, found)),
     )
 
 
@@ -245,7 +245,13 @@ def _unseen(policy: ConsentPolicy, found: Crawl) -> Iterator[str]:
         yield from (name for name in listed if not any(matches(name, one) for one in seen))
 
 
-def _notes(found: Crawl) -> Iterator[str]:
+def _notes(policy: ConsentPolicy, found: Crawl) -> Iterator[str]:
+    unlinked = list(dict.fromkeys(found.unlinked))
+    if unlinked and policy.optional_categories:
+        yield (
+            f"No link to {policy.path_prefix} on {_listed(unlinked)}. Visitors have to be able to change their mind as "
+            "easily as they answered: put one into every page's footer."
+        )
     if found.left_out:
         yield f"{found.left_out} more pages are linked. Raise --max-pages to see them."
     for host in sorted(found.elsewhere):

@@ -42,6 +42,7 @@ class Crawl:
         pages: how many answers each visitor got.
         cookies: the `Set-Cookie` lines the application wrote, by name, with the first places.
         tags: the services that pages carry by themselves.
+        unlinked: pages without a link to the cookies page.
         failures: pages on which the application raised, with the error.
         elsewhere: other hosts that redirects led to.
         left_out: how many further links were known when the limit was reached.
@@ -50,6 +51,7 @@ class Crawl:
     pages: dict[Who, int] = field(default_factory=dict)
     cookies: list[tuple[bytes, Sighting]] = field(default_factory=list)
     tags: list[tuple[Finding, Sighting]] = field(default_factory=list)
+    unlinked: list[str] = field(default_factory=list)
     failures: list[tuple[str, Sighting]] = field(default_factory=list)
     elsewhere: set[str] = field(default_factory=set)
     left_out: int = 0
@@ -78,7 +80,7 @@ async def crawl(
     jars: Mapping[Who, Mapping[str, str]] = {"undecided": {}, "granted": _everything(site, host)}
     for who, cookies in jars.items():
         visitor = Visitor(app, host, cookies=cookies, state=state)
-        await _Walk(visitor, who, site.policy.path_prefix, found).run(paths, most_pages)
+        await _Walk(visitor, who, site, found).run(paths, most_pages)
     return found
 
 
@@ -93,10 +95,11 @@ def _everything(site: Site, host: str) -> dict[str, str]:
 class _Walk:
     """Let one visitor follow the links."""
 
-    def __init__(self, visitor: Visitor, who: Who, own_prefix: str, found: Crawl) -> None:
+    def __init__(self, visitor: Visitor, who: Who, site: Site, found: Crawl) -> None:
         self._visitor = visitor
         self._who = who
-        self._own_prefix = own_prefix
+        self._site = site
+        self._own_prefix = site.policy.path_prefix
         self._found = found
         self._queue: deque[str] = deque()
         self._known: set[str] = set()
@@ -125,9 +128,13 @@ class _Walk:
             for location in page.left.values(b"location"):
                 self._follow(location.decode("latin-1"), address, from_redirect=True)
         if page.written.is_html:
-            self._read(page.written, address, here)
+            is_linked = self._read(page.written, address, here)
+            if page.written.status == 200 and not is_linked and not self._site.skips(here.path):
+                self._found.unlinked.append(here.path)
 
-    def _read(self, answer: Answer, address: str, here: Sighting) -> None:
+    def _read(self, answer: Answer, address: str, here: Sighting) -> bool:
+        """Look at a page's elements, and tell whether one links to the cookies page."""
+        is_linked = False
         reader = PageReader(TAGS | _LINKS)
         base = address
         for element in reader.feed(bytes(answer.body)) + reader.close():
@@ -136,7 +143,12 @@ class _Walk:
             if element.name == "base" and link and base == address:
                 base = urljoin(address, link)
             elif element.name.encode() in _LINKS:
+                is_linked |= element.name == "a" and self._is_own(_path(base, link))
                 self._follow(link, base)
+        return is_linked
+
+    def _is_own(self, path: str) -> bool:
+        return path == self._own_prefix or path.startswith(self._own_prefix + "/")
 
     def _follow(self, link: str, base: str, *, from_redirect: bool = False) -> None:
         """Remember a link of this site for later."""
@@ -152,10 +164,16 @@ class _Walk:
                 self._found.elsewhere.add(host)
             return
         path = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe=_SAFE)
-        own = parts.path == self._own_prefix or parts.path.startswith(self._own_prefix + "/")
-        if path not in self._known and not own and len(path) <= _LONGEST_PATH:
+        if path not in self._known and not self._is_own(parts.path) and len(path) <= _LONGEST_PATH:
             self._known.add(path)
             self._queue.append(path)
+
+
+def _path(base: str, link: str) -> str:
+    try:
+        return urlsplit(urljoin(base, link.strip())).path
+    except ValueError:  # not an address
+        return ""
 
 
 def _hostname(authority: str) -> str:
