@@ -167,7 +167,12 @@ async def test_these_are_the_names(name: str, write: Write) -> None:
 GONE = {
     "erase": ("receipt_section", r"<form.*?</form>", "", "The form to erase a record is gone."),
     "receipt_file": ("receipt_section", r"urls\.receipt_file", "urls.home", "The link to the receipt's file is gone."),
-    "receipt_place": ("receipt_section", 'id="consentgate-receipt"', "", "Keep the element with id=consentgate-receipt"),
+    "receipt_place": (
+        "receipt_section",
+        'id="consentgate-receipt"',
+        "",
+        "Keep the element with id=consentgate-receipt",
+    ),
     "receipt_number": ("receipt", r"{% include 'receipt_facts.html' %}", "", "The receipt number is gone."),
     "receipt_way_back": ("receipt", r"urls\.page ", "urls.home ", "The link to the cookies page is gone."),
     "reject": ("banner", 'value="reject_all"', 'value="accept_all"', "The reject button is gone."),
