@@ -14,7 +14,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 _ := $(shell test -x $(PYTHON) || rm -rf .venv)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format browser venv clean
+.PHONY: help demo test check format browser bench venv clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -37,6 +37,9 @@ format: .venv/.dev-ready ## Format the code and fix what ruff can fix
 browser: .venv/.dev-ready ## Find a browser for the tests, or get one, and what it is to show
 	$(PYTHON) -m tests.browser --ensure
 	$(PYTHON) -m tests.npm
+
+bench: .venv/.dev-ready ## Time what a request costs, beside Starlette's sessions
+	$(PYTHON) -m benchmarks.in_process
 
 venv: .venv/.dev-ready ## Make .venv with all development tools
 

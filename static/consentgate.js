@@ -1,66 +1,31 @@
-/* consentgate: saves the choice without reloading, starts and stops the services the server allows. */
+/* consentgate: saves the choice without reloading. What starts and stops services is in services.js, for when it is due. */
 (() => {
   "use strict";
   // Turbo Drive puts the next page into this one and runs its script too: the first run goes on, and asks what holds.
   if (window.consentgateRuns) return window.consentgateRuns();
   window.consentgateRuns = () => check();
   const me = document.currentScript;
-  const { state: stateAddress, services, css, later, skip } = me.dataset;
-  const running = {};
-  const loaded = {};
+  const { state: stateAddress, services, css, more } = me.dataset;
+  let runner = window.consentgateRunner && consentgateRunner(me);
 
-  // gtag.js wants the `arguments` object itself in its queue.
-  function gtag() {
-    (window.dataLayer = window.dataLayer || []).push(arguments);
-  }
+  // Resolves when services can be started and stopped, or when it is clear that their script does not come.
+  const fetchRunner = () =>
+    new Promise((resolve) => {
+      const script = Object.assign(document.createElement("script"), { src: more, onerror: () => resolve() });
+      script.onload = () => resolve((runner = runner || consentgateRunner(me)));
+      if (me.nonce) script.nonce = me.nonce;
+      document.head.append(script);
+    });
 
-  function queue(commands) {
-    for (const [name, ...rest] of commands) name === "js" ? gtag(name, new Date()) : gtag(name, ...rest);
-  }
-
-  function start(plan) {
-    const before = running[plan.id];
-    running[plan.id] = plan;
-    window[plan.disable] = false;
-    if (!before) {
-      window.gtag = window.gtag || gtag;
-      queue(plan.start);
-    } else if (before.off || JSON.stringify(before.update) !== JSON.stringify(plan.update)) queue(plan.update);
-    load(plan);
-  }
-
-  // After the page itself, so that a service that never answers cannot hold up its load event.
-  function load(plan) {
-    if (document.readyState !== "complete") return addEventListener("load", () => load(plan));
-    if (loaded[plan.id] || running[plan.id].off) return;
-    loaded[plan.id] = true;
-    const script = document.createElement("script");
-    script.async = true;
-    script.src = plan.src;
-    if (me.nonce) script.nonce = me.nonce;
-    document.head.append(script);
-  }
-
-  // Silence first, then tell, and only then let the server expire the cookies: else they would be written again.
-  function stop(plan) {
-    window[plan.disable] = true;
-    if (plan.off) return false;
-    plan.off = true;
-    queue(plan.stop);
-    return true;
-  }
-
-  // Returns whether something has just been stopped, or is still to be cleared by the server.
-  function apply(state) {
-    const allowed = state.services.map((plan) => plan.id);
-    const stopped = Object.values(running).filter((plan) => !allowed.includes(plan.id) && stop(plan)).length;
-    // Under a strict Content-Security-Policy the next page lets the service in, this one does not.
-    if (later === undefined) state.services.forEach(start);
-    for (const [area, pattern] of state.storage) sweep(area, new RegExp(pattern));
+  // Resolves to whether something has just been stopped, or is still to be cleared by the server.
+  async function apply(state) {
     const question = document.querySelector("#consentgate [data-consentgate-question]:not([hidden])");
     if (question && !state.undecided.length) question.closest("[data-consentgate]").remove();
-    if (state.banner && !document.getElementById("consentgate")) show(state.banner);
-    return stopped || state.clearing;
+    for (const [area, pattern] of state.storage) sweep(area, new RegExp(pattern));
+    const receipt = document.getElementById("consentgate-receipt");
+    if (!runner && (state.services.length || state.banner || (receipt && state.outcome))) await fetchRunner();
+    if (state.outcome && receipt) runner ? runner.renew(receipt) : receipt.remove();
+    return (runner && runner.apply(state)) || state.clearing;
   }
 
   function sweep(area, pattern) {
@@ -73,30 +38,14 @@
 
   // What this page knows may be old: everything is silent until the server has said what still holds.
   function check(turn = 0) {
-    for (const plan of Object.values(running)) window[plan.disable] = true;
+    if (runner) runner.silence();
     const address = new URL(stateAddress, location.href);
     address.search = new URLSearchParams({ turn, ...(css && { back: location.pathname + location.search, lang: document.documentElement.lang }) });
     fetch(address, { cache: "no-store" })
       .then((answer) => answer.ok && answer.json())
-      .then((state) => state && apply(state) && turn < 8 && check(turn + 1))
+      .then((state) => state && apply(state))
+      .then((again) => again && turn < 8 && check(turn + 1))
       .catch(() => {});
-  }
-
-  // Pages that are the same for every visitor get the question here, once its style is there.
-  function show(banner) {
-    const style = Object.assign(document.createElement("link"), { rel: "stylesheet", href: css });
-    if (me.nonce) style.nonce = me.nonce;
-    style.onload = style.onerror = () => place(banner);
-    document.head.append(style);
-  }
-
-  // First in the page, or after the skip links that it begins with, where the policy says so.
-  function place(banner) {
-    let next = document.querySelector("body > :not(script)");
-    let link;
-    while (skip !== undefined && next && next.matches("a[href^='#']")) [link, next] = [next, next.nextElementSibling];
-    if (link) link.insertAdjacentHTML("afterend", banner);
-    else document.body.insertAdjacentHTML("afterbegin", banner);
   }
 
   function confirm(form, outcome) {
@@ -107,16 +56,6 @@
     message.hidden = false;
     message.setAttribute("role", "alert");
     message.focus();
-  }
-
-  // The receipt on the cookies page tells what was chosen before.
-  function renewReceipt() {
-    const old = document.getElementById("consentgate-receipt");
-    if (!old) return;
-    fetch(location.href, { cache: "no-store" })
-      .then((answer) => answer.text())
-      .then((page) => old.replaceWith(new DOMParser().parseFromString(page, "text/html").getElementById(old.id)))
-      .catch(() => old.remove());
   }
 
   function hide(banner) {
@@ -130,14 +69,16 @@
     const fields = new URLSearchParams(new FormData(form));
     fields.set(button.name, button.value);
     const refuses = (plan) => button.value === "reject_all" || fields.get(plan.category) === "no";
-    Object.values(running).filter(refuses).forEach(stop);
+    if (runner) runner.stop(refuses);
     return fetch(form.action, { method: "POST", body: fields, headers: { Accept: "application/json" } })
       .then((answer) => (answer.ok ? answer.json() : Promise.reject(answer)))
       .then((state) => {
         confirm(form, state.outcome);
-        renewReceipt();
-        if (apply(state)) check(1);
         channel && channel.postMessage(state);
+        return apply(state);
+      })
+      .then((again) => {
+        again && check(1);
       });
   }
 
@@ -159,7 +100,7 @@
   let channel;
   const listen = () => {
     channel = window.BroadcastChannel && new BroadcastChannel("consentgate");
-    if (channel) channel.onmessage = (event) => apply(event.data) && check(1);
+    if (channel) channel.onmessage = (event) => apply(event.data).then((again) => again && check(1));
   };
   addEventListener("pagehide", () => channel && channel.close());
   addEventListener("pageshow", (event) => {
@@ -169,6 +110,6 @@
   });
   document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && check());
   listen();
-  JSON.parse(services || "[]").forEach(start);
+  if (runner) runner.start(JSON.parse(services || "[]"));
   if (css && window === window.top) check();
 })();

@@ -50,6 +50,8 @@ DOORS = {
     "anyio": ("records",),  # Starlette's own
     "sqlalchemy": ("records",),
     "jinja2": ("rendering", "report"),
+    "rcssmin": ("assets",),
+    "rjsmin": ("assets",),
     "markupsafe": ("rendering", "speech"),  # Jinja2's own
     "babel": ("cli", "translations"),
     "click": ("cli",),

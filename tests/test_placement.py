@@ -142,7 +142,7 @@ async def test_a_shared_page_tells_its_script_alike(placement: str) -> None:
 def test_only_the_bottom_has_a_style_of_its_own() -> None:
     sheets = [assets(at_the_bottom=at_the_bottom)["consentgate.css"] for at_the_bottom in (False, True)]
 
-    assert [b"position: fixed" in sheet.content for sheet in sheets] == [False, True]
+    assert [b"position:fixed" in sheet.content for sheet in sheets] == [False, True]
     assert [b"scroll-padding-bottom" in sheet.content for sheet in sheets] == [False, True]
 
 

@@ -1,13 +1,16 @@
-"""The style sheets and the script a browser gets: read once, named by their content, answered as immutable."""
+"""The style sheets and scripts a browser gets: read and made small once, named by content, answered as immutable."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
+
+import rcssmin
+import rjsmin
 
 from consentgate.theme import Theme
 
@@ -18,7 +21,7 @@ _CHECKOUT = Path(__file__).parents[2] / "static"  # a git checkout or an editabl
 _FOLDER = _PACKAGED if _PACKAGED.is_dir() else _CHECKOUT
 _MEDIA_TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
 _BUILT_IN = Theme()
-_FILES = ("consentgate.css", "consentgate-page.css", "bottom.css", "consentgate.js")
+_FILES = ("consentgate.css", "consentgate-page.css", "bottom.css", "consentgate.js", "services.js")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +55,20 @@ def assets(theme: Theme = _BUILT_IN, *, at_the_bottom: bool = False) -> Mapping[
             "consentgate.css": _asset("consentgate.css", banner),
             "consentgate-page.css": _asset("consentgate-page.css", colours + files["consentgate-page.css"]),
             "consentgate.js": _asset("consentgate.js", files["consentgate.js"]),
+            "services.js": _asset("services.js", files["services.js"]),
         }
     )
 
 
 @cache
 def _files() -> Mapping[str, bytes]:
-    return {name: (_FOLDER / name).read_bytes() for name in _FILES}
+    return {name: _made_small(_FOLDER / name) for name in _FILES}
+
+
+def _made_small(path: Path) -> bytes:
+    """Return a file without comments, indentation and the like: `static/` is what people read."""
+    smaller: Callable[[str], str] = {".css": rcssmin.cssmin, ".js": rjsmin.jsmin}[path.suffix]
+    return smaller(path.read_text(encoding="utf-8")).encode()
 
 
 def _asset(name: str, content: bytes) -> Asset:

@@ -75,6 +75,7 @@ class Addresses:
     css: str
     page_css: str
     js: str
+    services: str
     home: str
 
     @classmethod
@@ -92,6 +93,7 @@ class Addresses:
             css=f"{base}/static/{files['consentgate.css'].name}",
             page_css=f"{base}/static/{files['consentgate-page.css'].name}",
             js=f"{base}/static/{files['consentgate.js'].name}",
+            services=f"{base}/static/{files['services.js'].name}",
             home=f"{place.origin}{place.root}/",
         )
 
@@ -277,9 +279,9 @@ class Rendering:
     def shared_head(self, place: Place) -> bytes:
         """Return what goes into every visitor's page alike: the script that asks for this visitor's state."""
         addresses = Addresses.at(place, self._policy)
-        script = Safe('<script defer src="{}" data-state="{}" data-css="{}"{}></script>')
+        script = Safe('<script defer src="{}" data-state="{}" data-more="{}" data-css="{}"{}></script>')
         skips = Safe(" data-skip") if self._policy.placement == "after-skip-link" else ""
-        return _ascii(script.format(addresses.js, addresses.state, addresses.css, skips))
+        return _ascii(script.format(addresses.js, addresses.state, addresses.services, addresses.css, skips))
 
     def fingerprint(
         self,
@@ -360,9 +362,11 @@ class Rendering:
         if styled:
             parts.append(Safe('<link rel="stylesheet" href="{}">').format(addresses.css))
         if scripted or plans:
-            script = Safe('<script defer src="{}" data-state="{}"{}{}></script>')
+            script = Safe('<script defer src="{}" data-state="{}" data-more="{}"{}{}></script>')
             attributes = _services_attribute(plans), Safe(" data-later") if later else ""
-            parts.append(script.format(addresses.js, addresses.state, *attributes))
+            if plans:  # else the other script fetches this one, should it come to that
+                parts.append(Safe('<script defer src="{}"></script>').format(addresses.services))
+            parts.append(script.format(addresses.js, addresses.state, addresses.services, *attributes))
         return _ascii("".join(parts))
 
     def _place_in(self, place: Place, page_language: str, is_utf8: bool) -> Place:

@@ -1,0 +1,140 @@
+"""What a request costs, in counted work instead of seconds: calls, and bytes that are copied. It cannot drift."""
+
+from __future__ import annotations
+
+import sys
+import tracemalloc
+from collections.abc import Awaitable, Callable
+from types import FrameType
+from typing import Any
+
+import pytest
+from starlette.types import Message, Receive, Scope, Send
+
+from consentgate import ConsentMiddleware
+from tests.conftest import BANNER, GRANTED, KEY, REFUSED, TAG, make_policy, request
+
+BODY = b"<!doctype html><html lang=en><head><meta charset=utf-8><title>Luton</title></head><body><h1>Luton</h1>"
+PAGE = BODY + b"<p>more of it</p>" * 1_200 + b"</body></html>"
+BROWSER = [
+    (b"accept-encoding", b"gzip, br"),
+    (b"sec-fetch-dest", b"document"),
+    (b"user-agent", b"Mozilla/5.0"),
+]
+_WARM = 6  # requests until everything is prepared, and no page is looked at any more
+
+
+def app_of(*bodies: bytes, media_type: bytes = b"text/html; charset=utf-8") -> Callable[..., Awaitable[None]]:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", media_type)]})
+        for body in bodies:
+            await send({"type": "http.response.body", "body": body, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    return app
+
+
+def run(app: Any, scope: Scope) -> list[Message]:
+    """Answer one request without an event loop, which would do work of its own."""
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    steps = app({**scope, "headers": list(scope["headers"]), "state": {}}, receive, send)
+    try:
+        steps.send(None)
+    except StopIteration:
+        return sent
+    raise AssertionError("nothing here waits for anything")
+
+
+def calls_of(app: Any, scope: Scope) -> int:
+    """Count the functions and methods that are called, those written in C included."""
+    counted = 0
+
+    def count(frame: FrameType, event: str, arg: object) -> None:
+        nonlocal counted
+        counted += event in ("call", "c_call")
+
+    sys.setprofile(count)
+    try:
+        run(app, scope)
+    finally:
+        sys.setprofile(None)
+    return counted
+
+
+def added_calls(app: Any, scope: Scope) -> int:
+    guarded = ConsentMiddleware(app, make_policy(), keys=[KEY])
+    for _ in range(_WARM):
+        run(guarded, scope)
+    return calls_of(guarded, scope) - calls_of(app, scope)
+
+
+UNDECIDED = request(*BROWSER)
+AGREED = request(*BROWSER, answers=GRANTED)
+DECLINED = request(*BROWSER, answers=REFUSED)
+FETCH = {**DECLINED, "headers": [(key, b"*/*" if key == b"accept" else value) for key, value in DECLINED["headers"]]}
+
+
+@pytest.mark.parametrize(
+    ("app", "scope", "most"),
+    [
+        pytest.param(app_of(b"{}", media_type=b"application/json"), FETCH, 45, id="no_page"),
+        pytest.param(app_of(PAGE), DECLINED, 110, id="page_for_a_visitor_who_refused"),
+        pytest.param(app_of(PAGE), UNDECIDED, 145, id="page_with_the_question"),
+        pytest.param(app_of(PAGE), AGREED, 145, id="page_with_tags"),
+    ],
+)
+def test_a_request_takes_at_most_so_many_calls(app: Any, scope: Scope, most: int) -> None:
+    assert added_calls(app, scope) <= most
+
+
+@pytest.mark.parametrize("scope", [UNDECIDED, AGREED], ids=["question", "tags"])
+def test_a_further_chunk_takes_a_single_call(scope: Scope) -> None:
+    few, many = (added_calls(app_of(PAGE, *[b"<p>"] * count), scope) for count in (10, 110))
+
+    assert many - few <= 100
+
+
+def test_what_follows_the_beginning_of_a_page_is_the_application_s_own_object() -> None:
+    chunks = [b"<p>%d</p>" % number for number in range(5)]
+    guarded = ConsentMiddleware(app_of(PAGE, *chunks), make_policy(), keys=[KEY])
+    for _ in range(_WARM):
+        sent = run(guarded, UNDECIDED)
+
+    passed = [message["body"] for message in sent[2:-1]]
+
+    assert [id(body) for body in passed] == [id(chunk) for chunk in chunks]
+
+
+@pytest.mark.parametrize(("scope", "mark"), [(UNDECIDED, BANNER), (AGREED, TAG)], ids=["question", "tags"])
+def test_a_page_is_copied_once(scope: Scope, mark: bytes) -> None:
+    large = BODY + bytes(1_000_000)
+    guarded = ConsentMiddleware(app_of(large), make_policy(), keys=[KEY])
+    for _ in range(_WARM):
+        sent = run(guarded, scope)
+    assert mark in sent[1]["body"]
+    sent.clear()
+
+    tracemalloc.start()
+    try:
+        run(guarded, scope)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak < 1.1 * len(large)
+
+
+@pytest.mark.parametrize("scope", [DECLINED, FETCH], ids=["refused", "no_page"])
+def test_a_page_that_gets_nothing_is_the_application_s_own_object(scope: Scope) -> None:
+    guarded = ConsentMiddleware(app_of(PAGE), make_policy(), keys=[KEY])
+    for _ in range(_WARM):
+        sent = run(guarded, request(*BROWSER, answers=REFUSED))
+
+    assert sent[1]["body"] is PAGE
