@@ -381,9 +381,9 @@ def test_the_banner_has_the_words_by_which_visitors_own_tools_know_it() -> None:
 
 # Which texts are in use
 
-CODE = "".join(path.read_text(encoding="utf-8") for path in [*SOURCE.glob("*.py"), *SOURCE.glob("templates/*.html")])
+CODE = "".join(path.read_text(encoding="utf-8") for path in [*SOURCE.rglob("*.py"), *SOURCE.glob("templates/*.html")])
 QUOTED = set(re.findall(r"""["']([\w.]+)["']""", CODE))
-PUT_TOGETHER = ("category_", "message.", "page.manage_", "page.where_", "duration.", "list.", "date.month_")
+PUT_TOGETHER = ("category_", "message.", "outage.", "page.manage_", "page.where_", "duration.", "list.", "date.month_")
 LOOKED_UP = ("described.", "language.")  # by what they say, and by what runs
 
 
