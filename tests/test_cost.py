@@ -86,8 +86,8 @@ FETCH = {**DECLINED, "headers": [(key, b"*/*" if key == b"accept" else value) fo
     [
         pytest.param(app_of(b"{}", media_type=b"application/json"), FETCH, 45, id="no_page"),
         pytest.param(app_of(PAGE), DECLINED, 110, id="page_for_a_visitor_who_refused"),
-        pytest.param(app_of(PAGE), UNDECIDED, 145, id="page_with_the_question"),
-        pytest.param(app_of(PAGE), AGREED, 145, id="page_with_tags"),
+        pytest.param(app_of(PAGE), UNDECIDED, 158, id="page_with_the_question"),
+        pytest.param(app_of(PAGE), AGREED, 158, id="page_with_tags"),
     ],
 )
 def test_a_request_takes_at_most_so_many_calls(app: Any, scope: Scope, most: int) -> None:
