@@ -1,0 +1,147 @@
+"""What is remembered from one request to the next changes nothing but the time it takes."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consentgate.consent import Answer, Consent
+from consentgate.consent_cookie import ConsentCookie
+from consentgate.injector import Beginning, Beginnings, Injector, Markup, Reading
+from tests.conftest import KEY, NOW, make_policy
+
+OTHER_KEY = "another-key-that-is-long-enough-0123456789"
+DAY = 86_400
+POLICY = make_policy()
+PIECES = st.sampled_from(
+    [
+        b"<!doctype html>",
+        b"<html lang=cy>",
+        b"<head>",
+        b"</head>",
+        b"<body>",
+        b"<body class='a>b'>",
+        b"<meta charset=utf-8>",
+        b"<meta name=a content='x>y'>",
+        b'<META name=d content="about charsets">',
+        b"<link rel=a href='it's'>",
+        b'<link q" x=\'" y>',
+        b"<title>a</title>",
+        b"<title>a < b</title>",
+        b"<title>",
+        b'<script>var a = "<body>"</script>',
+        b"<script>1</script >",
+        b"<script><!--<script></script>--></script>",
+        b"<style>p{}</style x='>'>",
+        b"<base href=/>",
+        b"<noscript><p></noscript>",
+        b"<template><body></template>",
+        b"<!-- <body> -->",
+        b" \n",
+        b"text",
+        b"<p>",
+        b"\xef\xbb\xbf",
+        b"<frameset>",
+        b"<titlex>",
+        b"<meta http-equiv=content-security-policy content=x>",
+    ]
+)
+
+
+def markup(beginning: Beginning) -> Markup:
+    """Say in the markup what was learnt, so that a difference shows."""
+    return Markup(f"[H {beginning}]".encode(), f"[B {beginning}]".encode())
+
+
+def injected(page: bytes, beginnings: Beginnings | None = None, *, charset_known: bool = True) -> bytes:
+    injector = Injector(markup, charset_known=charset_known, beginnings=beginnings, address="/")
+    return injector.feed(page) + injector.close()
+
+
+@given(st.lists(PIECES, max_size=12), st.lists(PIECES, max_size=6), st.booleans())
+def test_a_page_that_begins_alike_gets_what_it_would_get_by_itself(
+    start: list[bytes], rest: list[bytes], charset_known: bool
+) -> None:
+    beginnings = Beginnings()
+    injected(b"".join(start), beginnings, charset_known=charset_known)
+    page = b"".join(start + rest)
+
+    recalled = beginnings.splice(page, Reading("/", False, charset_known), markup)
+
+    assert recalled in (None, injected(page, charset_known=charset_known))
+
+
+def test_a_known_beginning_is_used_and_another_one_is_not() -> None:
+    beginnings = Beginnings()
+    injected(b"<!doctype html><body><p>one", beginnings)
+
+    known, other = (
+        beginnings.splice(page, Reading("/", False, True), markup)
+        for page in (b"<!doctype html><body><p>two", b"<!doctype html ><body><p>two")
+    )
+
+    assert known == injected(b"<!doctype html><body><p>two")
+    assert other is None
+
+
+def test_beginnings_of_many_addresses_do_not_fill_the_memory() -> None:
+    beginnings = Beginnings()
+    page = b"<!doctype html><body>"
+    for number in range(1_000):
+        Injector(markup, beginnings=beginnings, address=f"/{number}").feed(page)
+
+    known = [beginnings.splice(page, Reading(f"/{number}", False, True), markup) for number in range(1_000)]
+
+    assert 0 < sum(spliced is not None for spliced in known) <= 256
+
+
+def written(*, granted: bool, at: float = NOW, key: str = KEY) -> bytes:
+    consent = Consent.from_answers(POLICY, {"analytics": Answer(granted, 1, int(at))}, at)
+    return ConsentCookie(POLICY, [key]).dump(consent).encode()
+
+
+@pytest.mark.parametrize("granted", [True, False])
+def test_a_remembered_choice_lapses_to_the_second(granted: bool) -> None:
+    cookie, value = ConsentCookie(POLICY, [KEY]), written(granted=granted)
+    lapses = NOW + DAY * (POLICY.acceptance_days if granted else POLICY.refusal_days)
+
+    fresh = [cookie.read([value], now) for now in (NOW, lapses - 1)]
+    lapsed = cookie.read([value], lapses)
+
+    assert all("analytics" not in consent.undecided for consent in fresh)
+    assert "analytics" in lapsed.undecided
+
+
+def test_a_choice_of_the_future_counts_when_its_time_comes() -> None:
+    cookie, value = ConsentCookie(POLICY, [KEY]), written(granted=True, at=NOW + 1_000)
+
+    granted = ["analytics" in cookie.read([value], now).granted for now in (NOW, NOW + 699, NOW + 700, NOW)]
+
+    assert granted == [False, False, True, False]
+
+
+def test_a_signal_is_heard_beside_a_remembered_cookie() -> None:
+    cookie, value = ConsentCookie(POLICY, [KEY]), written(granted=True)
+
+    read = [cookie.read([value], NOW, signalled=signalled) for signalled in (False, True, False)]
+
+    assert [consent.signalled for consent in read] == [False, True, False]
+
+
+def test_only_verified_values_are_remembered_and_not_without_end() -> None:
+    cookie = ConsentCookie(POLICY, [KEY])
+
+    for number in range(50):
+        cookie.read([written(granted=True, key=OTHER_KEY) + b"%d" % number], NOW)
+    after_forgeries = len(cookie._verified)
+    sizes = []
+    for at in range(2_100):
+        cookie.read([written(granted=True, at=NOW - at)], NOW)
+        sizes.append(len(cookie._verified))
+
+    assert after_forgeries == 0
+    assert max(sizes) <= 2_048
+    assert any(later < sooner for sooner, later in pairwise(sizes))
