@@ -251,17 +251,21 @@ def _may_leave(name: bytes, value: bytes, granted: set[str], handling: Undeclare
 
 
 def _drops_the_cookie(attributes: bytes) -> bool:
-    """Tell whether a browser drops the cookie at once (RFC 6265bis 5.6.1, 5.6.2 and 5.7)."""
-    max_age = expires = None
+    """Tell whether every browser drops the cookie at once (RFC 6265bis 5.6.1, 5.6.2 and 5.7).
+
+    Browsers differ about an attribute that is there twice, or cannot be read: then all there is has to say so.
+    """
+    lives: list[bool | None] = []
+    ends: list[bool | None] = []
     for attribute in attributes.decode("latin-1").split(";"):
         name, _, value = (part.strip() for part in attribute.partition("="))
-        if name.lower() == "max-age" and re.fullmatch(r"-?\d+", value, re.ASCII):
-            max_age = int(value)
-        if name.lower() == "expires" and (found := UTC_DATE.fullmatch(value)):
-            expires = _seconds(found)
-    if max_age is not None:
-        return max_age <= 0
-    return expires is not None and expires <= NOW
+        if name.lower() == "max-age":
+            lives.append(int(value) > 0 if re.fullmatch(r"-?\d+", value, re.ASCII) else None)
+        if name.lower() == "expires":
+            found = UTC_DATE.fullmatch(value)
+            ends.append(_seconds(found) > NOW if found else None)
+    told = ends if lives.count(None) == len(lives) else lives
+    return bool(told) and set(told) == {False}
 
 
 def _seconds(found: re.Match[str]) -> float:
