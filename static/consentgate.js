@@ -19,6 +19,7 @@
 
   // Resolves to whether something has just been stopped, or is still to be cleared by the server.
   async function apply(state) {
+    dispatchEvent(new CustomEvent("consentgate", { detail: state }));
     const question = document.querySelector("#consentgate [data-consentgate-question]:not([hidden])");
     if (question && !state.undecided.length) question.closest("[data-consentgate]").remove();
     for (const [area, pattern] of state.storage) sweep(area, new RegExp(pattern));
@@ -87,6 +88,7 @@
     const button = event.submitter;
     if (!button || !button.name || !form.closest("[data-consentgate]")) return;
     event.preventDefault();
+    event.stopPropagation();
     if (button.name === "hide") return hide(form.closest("[data-consentgate]"));
     send(form, button).catch(() => {
       // Whatever went wrong, the plain form says it in words.
@@ -94,7 +96,7 @@
       form.append(Object.assign(document.createElement("input"), { type: "hidden", name, value }));
       HTMLFormElement.prototype.submit.call(form);
     });
-  });
+  }, true);
 
   // A choice made in another tab, on another of the sites, or before this page came back out of the back/forward cache.
   let channel;

@@ -61,7 +61,8 @@ def test_a_name_changes_with_its_content(tmp_path: Path) -> None:
 
     assert before[0] == CSS.name
     assert after[0] != before[0]
-    assert after[1:] == before[1:] == [PAGE_CSS.name, JS.name, SERVICES.name]
+    assert after[1:] == before[1:]
+    assert {PAGE_CSS.name, JS.name, SERVICES.name} < set(after)
 
 
 def names_of_a_copy(folder: Path, *, added: str = "") -> list[str]:

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -194,7 +195,8 @@ def test_a_tag_ends_with_1_and_its_remedy() -> None:
         "✗ Google Analytics (Google) is in pages by itself: "
         '<script src="www.googletagmanager.com/gtag/js">\n'
         "  Met on / by a visitor who has not answered.\n"
-        "  Take the tag out of the page: consentgate starts Google Analytics by itself once the visitor agrees.\n"
+        "  Take the tag out of the page: consentgate starts Google Analytics by itself once the visitor agrees. "
+        "Or keep the tag and set printed = true for the service.\n"
     )
 
 
@@ -211,7 +213,7 @@ def test_a_tag_that_waits_for_consent_is_right_when_the_policy_lists_it(category
     video = (
         '\n[[categories.marketing.items]]\nname = "YouTube"\ntype = "script"\npurpose = "Films."\nduration = "1 day"\n'
     )
-    write("consentgate.toml", dedent(POLICY) + video)
+    write("consentgate.toml", 'printed_tags = "report"\n' + dedent(POLICY) + video)
     write_app(f"""
         def answers(scope, cookies):
             shown = scope["consentgate"].allows({category!r})
@@ -219,6 +221,17 @@ def test_a_tag_that_waits_for_consent_is_right_when_the_policy_lists_it(category
     """)
 
     assert report()["ok"] is (clean or category == "nothing")
+
+
+def test_a_tag_that_is_held_back_is_right() -> None:
+    video = '\n[[categories.marketing.services]]\ntype = "youtube"\n'
+    write("consentgate.toml", dedent(POLICY) + video)
+    write_app("""
+        def answers(scope, cookies):
+            return page("<iframe src=https://www.youtube.com/embed/1></iframe>"), []
+    """)
+
+    assert report()["ok"]
 
 
 def test_a_tag_that_waits_for_consent_is_told_when_the_policy_does_not_list_it() -> None:
@@ -232,7 +245,7 @@ def test_a_tag_that_waits_for_consent_is_told_when_the_policy_does_not_list_it()
 
     assert tag["visitors"] == ["granted"]
     assert tag["remedy"] == "List it in consentgate.toml, in the category that lets it into the page:"
-    assert 'name = "YouTube"' in tag["toml"]
+    assert 'type = "youtube"' in tag["toml"]
 
 
 def test_a_cookie_listed_but_never_met_is_a_note() -> None:
@@ -785,10 +798,15 @@ def test_a_policy_declares_a_service_by_itself_or_by_its_cookies(found: Finding,
 def test_the_remedy_fits_what_the_policy_knows() -> None:
     assert remedy_for_tag(MODEL, GA).lines == ""
     assert remedy_for_tag(BARE, GA).lines == (
-        '[[categories.analytics.services]]\ntype = "google-analytics"\nmeasurement_id = "…"\n'
+        '[[categories.analytics.services]]\ntype = "google-analytics"\nmeasurement_id = "…"\nprinted = true\n'
     )
+    report = replace(BARE, printed_tags="report")
+    assert "printed" not in remedy_for_tag(report, GA).lines
     assert remedy_for_tag(MODEL, PIXEL).text == (
         'Put the tag into {% if request.state.consent.allows("media") %} … {% endif %}.'
     )
-    assert remedy_for_tag(MODEL, VIDEO).text.startswith("Show a picture of your own")
-    assert tomllib.loads(remedy_for_tag(MODEL, VIDEO).lines)["categories"]["marketing"]["items"][0]["type"] == "script"
+    assert remedy_for_tag(report, VIDEO).text.startswith("Show a picture of your own")
+    assert tomllib.loads(remedy_for_tag(report, VIDEO).lines)["categories"]["marketing"]["items"][0]["type"] == "script"
+    assert tomllib.loads(remedy_for_tag(MODEL, VIDEO).lines)["categories"]["marketing"]["services"] == [
+        {"type": "youtube"}
+    ]

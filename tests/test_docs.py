@@ -36,7 +36,8 @@ from consentgate.consent import Answer, Consent
 from consentgate.consent_cookie import ConsentCookie
 from consentgate.gateway_settings import GatewaySettings
 from consentgate.middleware import KEYS_VARIABLE
-from consentgate.policy import Basis, CacheMode, GpcMode, Placement, Undeclared
+from consentgate.policy import Basis, CacheMode, GpcMode, Placement, PrintedTagsMode, Undeclared
+from consentgate.services import SERVICES
 from consentgate.services.google import CONSENT_SIGNALS
 from consentgate.storage import StorageType
 from consentgate.theme import Colours, Scheme, Theme
@@ -111,7 +112,16 @@ def as_documented(default: object) -> str:
 
 @pytest.mark.parametrize(
     "model",
-    [ConsentPolicy, Controller, Category, StorageItem, GoogleAnalytics, Theme, Colours, GatewaySettings],
+    [
+        ConsentPolicy,
+        Controller,
+        Category,
+        StorageItem,
+        Theme,
+        Colours,
+        GatewaySettings,
+        *(one for one in SERVICES.values() if fields(one)),
+    ],
     ids=lambda model: str(model.__name__),
 )
 def test_the_reference_has_every_field_with_its_default(model: type[Any]) -> None:
@@ -165,10 +175,12 @@ def test_the_reference_has_every_command_and_no_other() -> None:
     assert documented == set(command.commands)
 
 
-KINDS = (Basis, StorageType, Undeclared, CacheMode, GpcMode, Placement, Scheme)
+KINDS = (Basis, StorageType, Undeclared, CacheMode, GpcMode, PrintedTagsMode, Placement, Scheme)
 
 
-@pytest.mark.parametrize("value", [*(value for kind in KINDS for value in get_args(kind)), *CONSENT_SIGNALS[:-1]])
+@pytest.mark.parametrize(
+    "value", [*dict.fromkeys(value for kind in KINDS for value in get_args(kind)), *CONSENT_SIGNALS[:-1]]
+)
 def test_the_reference_has_every_value_to_choose_from(value: str) -> None:
     assert f"`{value}`" in REFERENCE
 
@@ -272,7 +284,7 @@ def test_every_documented_endpoint_takes_the_documented_methods() -> None:
         for path in re.findall(r"`(.+?)`", row[0])
     }
     site = make_site(nothing_here, make_policy(gpc_statement="2026-11-22"))
-    assert len(endpoints) == 12
+    assert len(endpoints) == 15
     for path, methods in endpoints.items():
         refused = ask(site, "DELETE", path)
         assert (refused.status_code, refused.headers.get("allow")) == (405, methods), path

@@ -336,9 +336,20 @@ async def test_page_in_two_pieces_keeps_its_length_for_a_visitor_who_refused() -
     length = (b"content-length", str(len(PAGE)).encode())
     app = scripted(start(HTML, length), body(first, more=True), body(second))
 
-    answer = await ask(app, request(answers=REFUSED))
+    answer = await ask(app, request(answers=REFUSED), policy=make_policy(printed_tags="report"))
 
     assert answer.all(b"content-length") == [str(len(PAGE)).encode()]
+
+
+async def test_page_in_two_pieces_whose_tags_are_looked_at_claims_no_length() -> None:
+    first, second = PAGE.encode()[:40], PAGE.encode()[40:]
+    length = (b"content-length", str(len(PAGE)).encode())
+    app = scripted(start(HTML, length), body(first, more=True), body(second))
+
+    answer = await ask(app, request(answers=REFUSED))
+
+    assert answer.all(b"content-length") == []
+    assert answer.body == PAGE.encode()
 
 
 async def test_head_claims_no_length_where_a_get_would_be_spliced_and_has_its_validator() -> None:
@@ -355,7 +366,9 @@ async def test_head_claims_no_length_where_a_get_would_be_spliced_and_has_its_va
 async def test_head_keeps_the_length_for_a_visitor_who_refused() -> None:
     length = (b"content-length", str(len(PAGE)).encode())
 
-    answer = await ask(scripted(start(HTML, length), body(b"")), request(method="HEAD", answers=REFUSED))
+    app = scripted(start(HTML, length), body(b""))
+
+    answer = await ask(app, request(method="HEAD", answers=REFUSED), policy=make_policy(printed_tags="report"))
 
     assert answer.all(b"content-length") == [str(len(PAGE)).encode()]
 
@@ -468,9 +481,19 @@ async def test_app_is_asked_for_what_can_be_opened_only_where_a_page_will_be_spl
 ) -> None:
     app = Listener(page())
 
-    await ask(app, request((b"accept-encoding", b"gzip, br"), answers=answers))
+    report = make_policy(printed_tags="report")
+
+    await ask(app, request((b"accept-encoding", b"gzip, br"), answers=answers), policy=report)
 
     assert app.heard(b"accept-encoding") == expected
+
+
+async def test_app_is_asked_for_what_can_be_opened_where_a_pages_tags_are_looked_at() -> None:
+    app = Listener(page())
+
+    await ask(app, request((b"accept-encoding", b"gzip, br"), answers=REFUSED))
+
+    assert app.heard(b"accept-encoding") == [b"gzip"]
 
 
 async def test_app_that_compresses_is_spliced_and_still_arrives_compressed() -> None:

@@ -237,9 +237,13 @@ def template() -> str:
 
 KNOWN = (
     "Known here: accept_language, acceptance_days, cache, categories, controller, cookie_domain, cookie_name, dnt, "
-    "enforce, enforce_allows, gpc, gpc_statement, hosts, language, languages, path_prefix, placement, privacy_policy, "
-    "records, records_days, records_most, records_per_minute, refusal_days, secure, site_name, skip_paths, templates, "
-    "texts, theme, themes, undeclared."
+    "enforce, enforce_allows, gpc, gpc_statement, hosts, language, languages, path_prefix, placement, printed_tags, "
+    "privacy_policy, records, records_days, records_most, records_per_minute, refusal_days, script_api, secure, "
+    "site_name, skip_paths, templates, texts, theme, themes, undeclared."
+)
+KINDS = (
+    "custom, google-analytics, google-maps, google-tag-manager, matomo, meta-pixel, microsoft-clarity, plausible, "
+    "vimeo, youtube."
 )
 KNOWN_IN_CATEGORY = "Known here: basis, exception_assessed, items, purpose, services, signals, title, version."
 KNOWN_IN_ITEM = "Known here: duration, name, path, provider, purpose, type."
@@ -365,16 +369,16 @@ WRONG = {
         [
             "categories.analytics.services[0] = 'google-analytics': Write it as a table: "
             "[categories.analytics.services[0]].",
-            "categories.analytics.services[0].type: Use one of google-analytics.",
+            "categories.analytics.services[0].type: Use one of " + KINDS,
         ],
     ),
     "service_unknown": (
-        SITE + "[[categories.analytics.services]]\ntype = 'matomo'\n",
-        ["categories.analytics.services[0].type = 'matomo': Use one of google-analytics."],
+        SITE + "[[categories.analytics.services]]\ntype = 'hotjar'\n",
+        ["categories.analytics.services[0].type = 'hotjar': Use one of " + KINDS],
     ),
     "service_type_as_list": (
         SITE + "[[categories.analytics.services]]\ntype = ['google-analytics']\n",
-        ["categories.analytics.services[0].type = ['google-analytics']: Use one of google-analytics."],
+        ["categories.analytics.services[0].type = ['google-analytics']: Use one of " + KINDS],
     ),
     "service_without_id": (
         A_SERVICE,
@@ -398,7 +402,7 @@ WRONG = {
         A_SERVICE + "measurement_id = 'G-AB12CD34EF'\nprovider = 'Us'\n",
         [
             "categories.analytics.services[0].provider = 'Us': There is no such setting. Known here: cookie_days, "
-            "cookie_prefix, measurement_id, script_origin."
+            "cookie_prefix, measurement_id, printed, script_origin."
         ],
     ),
     "categories_as_list": (
@@ -664,7 +668,7 @@ def test_the_schema_accepts_a_right_file(content: str) -> None:
             id="item_without_duration",
         ),
         pytest.param(
-            SITE + "[[categories.analytics.services]]\ntype = 'matomo'\nmeasurement_id = 'G-AB12'\n",
+            SITE + "[[categories.analytics.services]]\ntype = 'hotjar'\nmeasurement_id = 'G-AB12'\n",
             ["$.categories.analytics.services[0] fits not exactly one"],
             id="service_unknown",
         ),
@@ -697,7 +701,7 @@ CATEGORY = SCHEMA["properties"]["categories"]["additionalProperties"]
         pytest.param(Controller, SCHEMA["properties"]["controller"], set(), id="controller"),
         pytest.param(Category, CATEGORY, {"id"}, id="category"),
         pytest.param(StorageItem, CATEGORY["properties"]["items"]["items"], set(), id="item"),
-        pytest.param(GoogleAnalytics, CATEGORY["properties"]["services"]["items"]["oneOf"][0], set(), id="service"),
+        pytest.param(GoogleAnalytics, CATEGORY["properties"]["services"]["items"]["oneOf"][1], set(), id="service"),
         pytest.param(GatewaySettings, SCHEMA["properties"]["gateway"], {"sites"}, id="gateway"),
         pytest.param(SiteBehind, SCHEMA["properties"]["sites"]["additionalProperties"], set(), id="site"),
     ],

@@ -398,7 +398,8 @@ def test_everything_that_is_wrong_is_said_at_once_with_its_remedy() -> None:
         "  2. The cookie 'campaign' of marketing is set although the visitor did not agree to it. Mount "
         "ConsentMiddleware around what sets it.\n"
         '  3. The page carries Google Analytics by itself (<script src="www.googletagmanager.com/gtag/js">). Take the '
-        "tag out of the page: consentgate starts Google Analytics by itself once the visitor agrees."
+        "tag out of the page: consentgate starts Google Analytics by itself once the visitor agrees. "
+        "Or keep the tag and set printed = true for the service."
     )
 
 

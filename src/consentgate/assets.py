@@ -21,7 +21,15 @@ _CHECKOUT = Path(__file__).parents[2] / "static"  # a git checkout or an editabl
 _FOLDER = _PACKAGED if _PACKAGED.is_dir() else _CHECKOUT
 _MEDIA_TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
 _BUILT_IN = Theme()
-_FILES = ("consentgate.css", "consentgate-page.css", "bottom.css", "consentgate.js", "services.js")
+_FILES = (
+    "consentgate.css",
+    "consentgate-page.css",
+    "consentgate-embed.css",
+    "bottom.css",
+    "consentgate.js",
+    "services.js",
+    "consentgate-page.js",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +62,10 @@ def assets(theme: Theme = _BUILT_IN, *, at_the_bottom: bool = False) -> Mapping[
         {
             "consentgate.css": _asset("consentgate.css", banner),
             "consentgate-page.css": _asset("consentgate-page.css", colours + files["consentgate-page.css"]),
+            "consentgate-embed.css": _asset("consentgate-embed.css", colours + files["consentgate-embed.css"]),
             "consentgate.js": _asset("consentgate.js", files["consentgate.js"]),
             "services.js": _asset("services.js", files["services.js"]),
+            "consentgate-page.js": _asset("consentgate-page.js", files["consentgate-page.js"]),
         }
     )
 

@@ -17,7 +17,14 @@ from consentgate.policy import LONGEST_DAYS, Category, ConsentPolicy
 from consentgate.services import SERVICES
 from consentgate.storage import StorageItem, is_cookie_path, matches
 
-__all__ = ["Remedy", "declaring_category", "remedy_for_cookie", "remedy_for_tag", "uncovered"]
+__all__ = [
+    "Remedy",
+    "declaring_category",
+    "remedy_for_cookie",
+    "remedy_for_tag",
+    "starts_by_itself",
+    "uncovered",
+]
 
 _UNKNOWN = KnownCookie(category="preferences", purpose="…", is_guess=True)
 _SESSION = "When you close your browser"
@@ -83,9 +90,18 @@ def declaring_category(policy: ConsentPolicy, finding: Finding) -> Category | No
     return None
 
 
+def starts_by_itself(policy: ConsentPolicy, finding: Finding) -> bool:
+    """Tell whether consentgate starts a service that a page carries."""
+    services = (service for category in policy.categories for service in category.services)
+    return any(service.title == finding.title and service.starts for service in services)
+
+
 def uncovered(policy: ConsentPolicy, finding: Finding, granted: Collection[str]) -> bool:
-    """Tell whether a page carries a service that these granted categories do not cover."""
+    """Tell whether a page carries a service that these granted categories do not cover, and that is not held back."""
     category = declaring_category(policy, finding)
+    if category is not None and policy.printed_tags == "gate" and finding.can_be_held_back:
+        # … unless consentgate starts it as well: then whoever agrees would get it twice.
+        return category.id not in granted and starts_by_itself(policy, finding)
     return category is None or not (category.is_essential or category.id in granted)
 
 
@@ -93,21 +109,30 @@ def remedy_for_tag(policy: ConsentPolicy, finding: Finding) -> Remedy:
     """Say what to do about a service that a page carries by itself."""
     category = declaring_category(policy, finding)
     title = finding.title
-    if category is not None and any(service.title == title for service in category.services):
-        return Remedy(f"Take the tag out of the page: consentgate starts {title} by itself once the visitor agrees.")
+    if category is not None and starts_by_itself(policy, finding):
+        text = f"Take the tag out of the page: consentgate starts {title} by itself once the visitor agrees."
+        return Remedy(f"{text} Or keep the tag and set printed = true for the service.")
     kind = next((kind for kind, service in SERVICES.items() if service.title == title), None)
-    if kind is not None:
-        text = f"Take the tag out of the page and let consentgate start {title} once the visitor agrees:"
-        return Remedy(text, _service_as_toml(finding.category, kind))
+    is_held_back = policy.printed_tags == "gate" and finding.can_be_held_back
+    if kind is not None and category is None and (is_held_back or _starts(kind)):
+        text = f"Declare {title}, so that the tag is held back until the visitor agrees:"
+        if not is_held_back:
+            text = f"Take the tag out of the page and let consentgate start {title} once the visitor agrees:"
+        return Remedy(text, _service_as_toml(finding.category, kind, printed=is_held_back and _starts(kind)))
     asked = category.id if category is not None else finding.category
     text = f'Put the tag into {{% if request.state.consent.allows("{asked}") %}} … {{% endif %}}'
     text = f"{finding.advice} Or: {text}" if finding.advice else text
     if category is not None:
         return Remedy(f"{text}.")
+    if is_held_back:
+        advice = f"{finding.advice} Or list" if finding.advice else "List"
+        text = f"{advice} it in consentgate.toml, so that the tag is held back until the visitor agrees"
+    else:
+        text = f"{text}, and list it in consentgate.toml"
     item = StorageItem(
         name=title, purpose=_UNKNOWN.purpose, duration=_SESSION, provider=finding.provider, type="script"
     )
-    return Remedy(f"{text}, and list it in consentgate.toml:", _as_toml(finding.category, item))
+    return Remedy(f"{text}:", _as_toml(finding.category, item))
 
 
 def _as_toml(category: str, item: StorageItem, *, is_guess: bool = False) -> str:
@@ -121,10 +146,16 @@ def _as_toml(category: str, item: StorageItem, *, is_guess: bool = False) -> str
     return "\n".join(lines) + "\n"
 
 
-def _service_as_toml(category: str, kind: str) -> str:
+def _starts(kind: str) -> bool:
+    return any(each.name == "printed" for each in fields(SERVICES[kind]))
+
+
+def _service_as_toml(category: str, kind: str, *, printed: bool) -> str:
     to_fill_in = (each.name for each in fields(SERVICES[kind]) if each.default is each.default_factory is MISSING)
     lines = [f"[[categories.{category}.services]]", f"type = {_quoted(kind)}"]
-    return "\n".join([*lines, *(f'{name} = "…"' for name in to_fill_in)]) + "\n"
+    return (
+        "\n".join([*lines, *(f'{name} = "…"' for name in to_fill_in), *(["printed = true"] if printed else [])]) + "\n"
+    )
 
 
 def _declares(item: StorageItem, finding: Finding) -> bool:

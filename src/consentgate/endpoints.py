@@ -20,6 +20,7 @@ from consentgate.policy import Category, ConsentPolicy, withheld_storage
 from consentgate.receipt_pages import ReceiptPages
 from consentgate.records import NotRecordedError
 from consentgate.rendering import Place
+from consentgate.services import TagPlan
 from consentgate.visit import MESSAGE_SECONDS, OUTCOMES, Site, Visit
 
 __all__ = ["Endpoints"]
@@ -31,13 +32,17 @@ _MOST_FIELDS = 40
 _ABOUT = ("asked", "wording", "back", "source", "lang")
 _TURN = re.compile(r"[0-9]{1,3}")
 _MOST_TURNS = 8  # answers in a row that clear cookies for a visitor without scripts; browsers follow 20
-_SOURCES = ("banner", "page")
+_SOURCES = ("banner", "page", "embed")
 _NO_STORE = {"cache-control": "no-store"}
 _PAGE_HEADERS = {
     **_NO_STORE,
     "referrer-policy": "same-origin",
     # Nobody may frame the settings to trick a visitor into a click.
     "content-security-policy": "base-uri 'none'; form-action 'self'; frame-ancestors 'self'; object-src 'none'",
+}
+_EMBED_HEADERS = {
+    **_PAGE_HEADERS,
+    "referrer-policy": "strict-origin-when-cross-origin",  # players refuse to start where they are not told the site
 }
 _IMMUTABLE = {"cache-control": "public, max-age=31536000, immutable", "x-content-type-options": "nosniff"}
 
@@ -95,6 +100,7 @@ class Endpoints:
             f"{prefix}/": (self._page, ("GET", "HEAD")),
             f"{prefix}/choice": (self._choice, ("POST",)),
             f"{prefix}/state": (self._state, ("GET", "HEAD")),
+            f"{prefix}/embed": (self._embed, ("GET", "HEAD")),
             f"{prefix}/clear": (self._clear, ("GET", "HEAD")),
         }
         receipts = ReceiptPages(site)
@@ -156,6 +162,31 @@ class Endpoints:
             return None
         return local_path(referrer.path + (f"?{referrer.query}" if referrer.query else ""))
 
+    async def _embed(self, request: Request, visit: Visit) -> Response:
+        """Answer in a frame's place: with the frame's own page when it is agreed to, else with the question."""
+        query = request.query_params
+        categories = query.get("for", "").split()
+        optional = [category.id for category in self._site.policy.optional_categories]
+        address = _web_address(query.get("src", ""))
+        if not categories or not set(categories) <= set(optional):
+            return self._refuse(request, visit, FormError(404, "unknown_category", name=" ".join(categories)[:40]))
+        service = self._site.printed_tags.at(address)
+        # An address that nobody declared is followed only in a frame, and no other site may frame this page.
+        is_known = service is not None or visit.header(b"sec-fetch-dest") in ("iframe", "frame")
+        if address and is_known and visit.consent.granted.issuperset(categories):
+            return RedirectResponse(address, 302, headers=_EMBED_HEADERS)
+        content = self._site.rendering.embed_page(
+            self._place(visit, query.get("lang", "")[:35]),
+            categories=categories,
+            title=service.title if service else urlsplit(address).hostname or "",
+            provider=service.provider if service else "",
+            address=address if is_known else "",
+            back=self._referring_path(request, visit) or "",
+        )
+        response = HTMLResponse(content, headers=_EMBED_HEADERS)
+        _set_cookies(response, visit.expiries(visit.consent))
+        return response
+
     async def _state(self, request: Request, visit: Visit) -> Response:
         turn = request.query_params.get("turn", "")
         more: dict[str, object] = {}
@@ -185,10 +216,12 @@ class Endpoints:
 
     def _state_response(self, visit: Visit, consent: Consent, lines: list[bytes], **more: object) -> Response:
         services = self._site.rendering.plans(visit.place, consent.granted)
+        tags = self._site.rendering.plans(visit.place, consent.granted, TagPlan)
         state = {
             "granted": sorted(consent.granted),
             "undecided": consent.undecided,
             "services": services,
+            "tags": tags,
             "storage": withheld_storage(self._site.policy, consent.granted),
             "clearing": bool(lines),  # cookies are still being sent that should be gone: ask once more
             **more,
@@ -392,6 +425,18 @@ async def _body(request: Request) -> bytes:
     except ClientDisconnect:
         raise FormError(400, "unreadable") from None
     return content
+
+
+def _web_address(text: str) -> str:
+    """Return an address of the web as it may stand in a link, or an empty string."""
+    text = f"https:{text}" if text.startswith("//") else text
+    try:
+        parts = urlsplit(text)
+        _ = parts.port  # reading it checks it
+    except ValueError:
+        return ""
+    is_plain = text.isascii() and text.isprintable() and not set(text) & set(' \\"<>') and not parts.username
+    return text if is_plain and parts.scheme in ("https", "http") and parts.hostname else ""
 
 
 def _wants_json(request: Request) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 
 from starlette.types import Message, Send
@@ -15,8 +15,10 @@ from consentgate.injector import Beginning, Beginnings, Injector, Markup, Readin
 from consentgate.notices import warn_once, warn_undeclared
 from consentgate.placeholder import MARK, Placeholder
 from consentgate.policy import sources_of
-from consentgate.rendering import Place, filled
-from consentgate.response_kind import BYPASSES, FRAGMENT_HEADERS, Kind, kind_of, media_type_of, value_of
+from consentgate.printed_tags import TagGate
+from consentgate.rendering import Addresses, Place, filled
+from consentgate.response_kind import BYPASSES, FRAGMENT_HEADERS, Kind, carries_tags, kind_of, media_type_of, value_of
+from consentgate.rewriter import Rewriter, Surroundings
 from consentgate.tag_watch import Look, TagWatch
 from consentgate.visit import Visit
 
@@ -47,6 +49,9 @@ class ResponseGate:
     _reading: Reading | None = None  # how a page is to be read, until all markup is in it
     _injector: Injector | None = None
     _placeholder: Placeholder | None = None  # where the application itself places the banner
+    _tags: TagGate | None = None  # decides about the tags that the application prints
+    _rewriter: Rewriter | None = None
+    _is_part = False  # of a page: what is put into pages is not put into it
     _gunzip: Gunzip | None = None
     _gzip: Gzip | None = None
     _charset = ""  # what a page's headers call its charset
@@ -84,15 +89,19 @@ class ResponseGate:
             headers = _permitted(headers, self._visit)
             message = {**message, "headers": headers}
         kind = kind_of(message["status"], fields, self._visit)
-        if kind is Kind.OTHER:
-            self._through = True
-            return self._send(message)
-        if kind is Kind.FRAGMENT:
-            self._through = True
-            return self._send({**message, "headers": unshared(headers, signals=FRAGMENT_HEADERS)})
-        if kind is Kind.PAGE and value_of(fields, b"content-encoding").lower() == "gzip":
+        holds_tags = carries_tags(message["status"], fields, self._visit)
+        if (holds_tags or kind is Kind.PAGE) and value_of(fields, b"content-encoding").lower() == "gzip":
             headers = self._opened(headers)
             fields.pop(b"content-encoding")
+            message = {**message, "headers": headers}
+        if holds_tags:
+            headers = self._hold_tags(headers, fields)
+            message = {**message, "headers": headers}
+        self._is_part = kind in (Kind.OTHER, Kind.FRAGMENT)
+        if kind is Kind.OTHER:
+            return self._on_part(message, fields)
+        if kind is Kind.FRAGMENT:
+            return self._on_part({**message, "headers": unshared(headers, signals=FRAGMENT_HEADERS)}, fields)
         if (observer := self._visit.site.observer) is not None:
             observer.page(self._visit.host)
         self._look = self._watch.look(self._visit, message["status"], headers, fields)
@@ -101,53 +110,86 @@ class ResponseGate:
         page = {**message, "headers": self._page_headers(headers, fields)}
         if kind is Kind.PAGE:
             return self._on_page(page, fields)
+        return self._on_part(self._unspliced(page), fields)
+
+    def _hold_tags(self, headers: HeaderList, fields: Fields) -> HeaderList:
+        """Have the body's tags looked at, and return the headers without hints that the visitor did not agree to."""
+        tags = self._tags = _tag_gate(self._visit, self._with_nonce)
+        self._rewriter = Rewriter(tags.concerns, tags.change)
+        if b"link" not in fields:
+            return headers
+        permitted = [(key, tags.link_header(value) if key.lower() == b"link" else value) for key, value in headers]
+        return [new for new, old in zip(permitted, headers, strict=True) if new[1] or not old[1]]
+
+    def _on_part(self, start: Message, fields: Fields) -> Awaitable[None]:
+        """Pass on a response that gets no markup, but whose tags may have to be held back."""
+        if self._rewriter is not None:
+            return self._before_body(start, fields)
         self._through = self._look is None
-        return self._send(self._unspliced(page))
+        return self._send(start)
 
     def _on_page(self, start: Message, fields: Fields) -> Awaitable[None]:
         visit = self._visit
-        if self._gunzip is None and self._would_be_compressed(start["headers"], fields):
-            self._gzip = Gzip()
-        if visit.method == "HEAD":  # its length would be that of another page
-            self._is_head = True
-            return self._send({**start, "headers": self._encoded(_with_length(start["headers"], None))})
-        self._start = start
         self._charset = media_type_of(fields[b"content-type"]).charset
         self._reading = Reading(
             address=visit.path,
             page_expected=not visit.site.is_shared and visit.fields.get(b"sec-fetch-dest") == b"document",
             charset_known=bool(self._charset),
         )
+        return self._before_body(start, fields)
+
+    def _before_body(self, start: Message, fields: Fields) -> Awaitable[None]:
+        """Hold the headers back until the first piece of the body tells its length."""
+        visit = self._visit
+        if self._gunzip is None and self._would_be_compressed(start["headers"], fields):
+            self._gzip = Gzip()
+        if visit.method == "HEAD":  # its length would be that of another page
+            self._is_head = True
+            headers = self._of_a_part(start["headers"], last=False)
+            return self._send({**start, "headers": self._encoded(_with_length(headers, None))})
+        self._start = start
         return _nothing()
 
     def _on_body(self, message: Message) -> Awaitable[None]:
+        packed: bytes = message.get("body", b"")
         if self._gunzip is not None:
-            message = {**message, "body": self._gunzip.feed(message.get("body", b""))}
+            message = {**message, "body": self._gunzip.feed(packed)}
         if self._look is not None:
             self._look.see(message.get("body", b""), last=not message.get("more_body", False))
         if self._is_head:
             return self._send({**message, "body": b""})  # or a server would announce the other page's length
-        if self._reading is not None or self._gzip is not None or self._placeholder is not None:
-            return self._on_piece(message)
+        if (
+            self._reading is not None
+            or self._gzip is not None
+            or self._placeholder is not None
+            or self._rewriter is not None
+        ):
+            return self._on_piece(message, packed)
         return self._send(message)
 
-    def _on_piece(self, message: Message) -> Awaitable[None]:
+    def _on_piece(self, message: Message, packed: bytes) -> Awaitable[None]:
         """Pass a piece of a page on, and before the first one the page's start: its length may be known now."""
         last = not message.get("more_body", False)
-        body = message.get("body", b"")
+        body = came = message.get("body", b"")
+        if self._rewriter is not None:
+            body = self._rewriter.feed(body)
+            body += self._rewriter.close() if last else b""
         if self._visit.places_banner and self._start is not None and last and MARK not in body:
             self._visit.places_banner = False  # it is another page than the one that was to have it: an error, say
         if self._reading is not None:
             body = self._spliced(body, self._reading, last=last)
         if self._placeholder is not None:
             body = self._placeholder.feed(body, last=last)
-        if self._gzip is not None:
+        if self._gunzip is not None and last and self._start is not None and body == came:
+            body = packed  # the whole page, and nothing was changed: it leaves as the application compressed it
+        elif self._gzip is not None:
             body = self._gzip.feed(body, last=last)
         piece = {**message, "body": body} if body or last else None
         start, self._start = self._start, None
         if start is None:
             return self._send(piece) if piece is not None else _nothing()
-        start["headers"] = self._encoded(_with_length(start["headers"], len(body) if last else None))
+        headers = self._of_a_part(start["headers"], last=last)
+        start["headers"] = self._encoded(_with_length(headers, len(body) if last else None))
         return self._send(start) if piece is None else _both(self._send, start, piece)
 
     def _spliced(self, body: bytes, reading: Reading, *, last: bool) -> bytes:
@@ -181,7 +223,17 @@ class ResponseGate:
     def _has_spliced(self) -> None:
         """Let the rest of the page pass."""
         self._reading = self._injector = None
-        self._through = self._gzip is None and self._look is None and self._placeholder is None
+        waits = self._gzip is not None or self._look is not None or self._placeholder is not None
+        self._through = not waits and self._rewriter is None
+
+    def _of_a_part(self, headers: HeaderList, *, last: bool) -> HeaderList:
+        """Make a part of a page personal when it holds what depends on the choice, or when that is still to be seen."""
+        if not self._is_part or self._tags is None or (last and not self._tags.has_met):
+            return headers
+        visit = self._visit
+        if visit.site.is_shared:
+            return shared(headers, visit.state)
+        return personal(headers, visit.state, signals=visit.site.signal_names)
 
     def _opened(self, headers: HeaderList) -> HeaderList:
         """Prepare for a page that the application has compressed: it is opened here, and packed again as it leaves."""
@@ -207,12 +259,13 @@ class ResponseGate:
         """Send a start that was held back, and a message that came before the first piece of the body."""
         self._start = None
         if message["type"] in BYPASSES:  # the server itself reads the page from a file: nothing can be put into it
-            self._reading = None
+            self._reading = self._rewriter = None
             start = self._unspliced(start)
             if self._gunzip is not None:  # the file is what the application said, compressed
                 start = {**start, "headers": self._encoded(start["headers"])}
         else:  # the page is still to come, and may grow
-            start = {**start, "headers": self._encoded(_with_length(start["headers"], None))}
+            headers = self._of_a_part(start["headers"], last=False)
+            start = {**start, "headers": self._encoded(_with_length(headers, None))}
         return _both(self._send, start, message)
 
     def _unspliced(self, start: Message) -> Message:
@@ -309,6 +362,26 @@ class ResponseGate:
             if nonce := nonce_of(self._policies, directive):
                 head = head.replace(tag, tag + b'nonce="%s" ' % nonce.encode("ascii"))
         return head
+
+
+def _tag_gate(visit: Visit, with_nonce: Callable[[bytes], bytes]) -> TagGate:
+    """Return what decides about the tags in this visitor's page."""
+    site, rendering = visit.site, visit.site.rendering
+    granted = None if site.is_shared else visit.consent.granted
+    may_agree_here = site.is_shared or not visit.consent.is_decided
+
+    def place(around: Surroundings) -> Place:
+        return replace(visit.place, origin=visit.authority) if around.has_base else visit.place
+
+    def script(around: Surroundings) -> bytes:
+        if not may_agree_here or rendering.brings_page_script(visit.place, None):
+            return b""
+        return with_nonce(rendering.page_script(place(around), granted))
+
+    def embed(around: Surroundings) -> str:
+        return Addresses.at(place(around), site.policy).embed
+
+    return TagGate(site.printed_tags, site.essential if granted is None else granted, embed, script)
 
 
 async def _both(send: Send, first: Message, second: Message) -> None:

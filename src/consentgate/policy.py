@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from consentgate.errors import ConfigurationError, Problem
 from consentgate.records.opening import address_problem
-from consentgate.services import GoogleAnalytics, Service
+from consentgate.services import Service
 from consentgate.services.google import CONSENT_SIGNALS, DEFAULT_SIGNALS
 from consentgate.storage import StorageItem, StorageType, expression, is_pattern, matches, overlap
 from consentgate.theme import Theme
@@ -28,6 +28,8 @@ Basis = Literal["essential", "consent", "statistical_exception", "appearance_exc
 Undeclared = Literal["block", "report", "allow"]
 CacheMode = Literal["personal", "shared"]
 GpcMode = Literal["honour", "ignore"]
+PrintedTagsMode = Literal["gate", "report"]
+
 TEMPLATES = (
     "banner.html",
     "message.html",
@@ -77,6 +79,12 @@ _PUBLIC_SUFFIXES = frozenset(
         "gov.wales",
         "gov.scot",
     ]
+)
+_CHOICES = (
+    ("undeclared", Undeclared),
+    ("cache", CacheMode),
+    ("gpc", GpcMode),
+    ("printed_tags", PrintedTagsMode),
 )
 _FORM_FIELDS = frozenset({"choice", "asked", "wording", "back", "source", "hide", "lang"})
 
@@ -224,12 +232,13 @@ class Category:
                 service.kind,
                 f"{service.title} is not essential. Put it into a category with the basis consent.",
             )
-        if isinstance(service, GoogleAnalytics) and "exception" in self.effective_basis and not self.exception_assessed:
+        if service.own_purposes and "exception" in self.effective_basis and not self.exception_assessed:
             yield Problem(
                 f"{place}.type",
                 service.kind,
-                "Google may use the data for its own purposes, which the exception does not cover. Use the basis "
-                "consent, or set exception_assessed = true once your data protection officer has assessed it.",
+                f"{service.provider} may use the data for its own purposes, which the exception does not cover. "
+                "Use the basis consent, or set exception_assessed = true once your data protection officer has "
+                "assessed it.",
             )
 
 
@@ -263,6 +272,11 @@ class ConsentPolicy:
         gpc: whether Global Privacy Control counts as a refusal (`honour`) or not (`ignore`).
         gpc_statement: date (YYYY-MM-DD) since which the site honours it; then `/.well-known/gpc.json` says so.
         dnt: whether the older `DNT: 1` counts as a refusal too.
+        printed_tags: what happens to tags that pages carry by themselves, of services that the policy declares or
+            marked with `data-consent`: `gate` holds them back until the visitor agrees, `report` only says so in the
+            log.
+        script_api: whether every page gets `window.consentgate`, for scripts of your own and for pages that change
+            without being loaded anew.
         language: BCP 47 tag of the language in which titles, purposes and durations are written here; visitors read it
             where a page says no language that there are texts in.
         languages: the languages visitors may read; all that there are texts in when it is empty.
@@ -302,6 +316,8 @@ class ConsentPolicy:
     gpc: GpcMode = "honour"
     gpc_statement: str = ""
     dnt: bool = False
+    printed_tags: PrintedTagsMode = "gate"
+    script_api: bool = False
     language: str = SOURCE_LANGUAGE
     languages: tuple[str, ...] = ()
     texts: str = ""
@@ -471,7 +487,7 @@ class ConsentPolicy:
             )
 
     def _gate_problems(self) -> Iterator[Problem]:
-        for name, kind in (("undeclared", Undeclared), ("cache", CacheMode), ("gpc", GpcMode)):
+        for name, kind in _CHOICES:
             if (value := getattr(self, name)) not in get_args(kind):
                 yield Problem(name, value, f"Use one of {', '.join(get_args(kind))}.")
         for index, path in enumerate(self.skip_paths):

@@ -28,7 +28,14 @@ _LARGEST_FILE = 1_048_576  # bytes
 # Stand in for a missing or wrong value, so that the rest of the file is checked all the same. No such policy leaves.
 _STAND_INS: Mapping[str, str] = {
     "email": "missing@example.org",
+    "container_id": "GTM-MISSING",
+    "domain": "missing.example",
     "measurement_id": "G-MISSING",
+    "pixel_id": "00000",
+    "privacy_url": "/missing",
+    "project_id": "missing",
+    "site_id": "1",
+    "url": "https://missing.example/",
     "path": "/",
     "upstream": "http://missing.example",
 }

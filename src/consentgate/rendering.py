@@ -30,6 +30,7 @@ from consentgate.consent import Answer, Consent
 from consentgate.placeholder import MARK
 from consentgate.policy import Category, ConsentPolicy, signals_of
 from consentgate.records.record import PolicyVersion, canonical_json, sha256
+from consentgate.services import StartPlan, TagPlan
 from consentgate.speech import Speech
 from consentgate.storage import StorageItem
 from consentgate.translations import accepted, pick, texts_digest, texts_for
@@ -76,6 +77,9 @@ class Addresses:
     page_css: str
     js: str
     services: str
+    page_js: str
+    embed: str
+    embed_css: str
     home: str
 
     @classmethod
@@ -94,6 +98,9 @@ class Addresses:
             page_css=f"{base}/static/{files['consentgate-page.css'].name}",
             js=f"{base}/static/{files['consentgate.js'].name}",
             services=f"{base}/static/{files['services.js'].name}",
+            page_js=f"{base}/static/{files['consentgate-page.js'].name}",
+            embed=f"{base}/embed",
+            embed_css=f"{base}/static/{files['consentgate-embed.css'].name}",
             home=f"{place.origin}{place.root}/",
         )
 
@@ -281,7 +288,8 @@ class Rendering:
         addresses = Addresses.at(place, self._policy)
         script = Safe('<script defer src="{}" data-state="{}" data-more="{}" data-css="{}"{}></script>')
         skips = Safe(" data-skip") if self._policy.placement == "after-skip-link" else ""
-        return _ascii(script.format(addresses.js, addresses.state, addresses.services, addresses.css, skips))
+        head = _ascii(script.format(addresses.js, addresses.state, addresses.services, addresses.css, skips))
+        return head + self.page_script(place, None) if self.brings_page_script(place, None) else head
 
     def fingerprint(
         self,
@@ -315,8 +323,10 @@ class Rendering:
         """Tell whether a hash is that of the texts in use, in any language."""
         return any(wording == self.wording(language) for language in self._policy.offered_languages)
 
-    def plans(self, place: Place, granted: frozenset[str]) -> list[dict[str, object]]:
-        """List how the browser starts each service that a set of granted categories allows."""
+    def plans(
+        self, place: Place, granted: frozenset[str], kind: type[StartPlan | TagPlan] = StartPlan
+    ) -> list[dict[str, object]]:
+        """List how the browser starts each service that a set of granted categories allows: gtag.js, or all others."""
         signals = signals_of(self._policy, granted)
         found = (
             (
@@ -332,7 +342,60 @@ class Rendering:
             if category.id in granted
             for service in category.services
         )
-        return [{"category": category.id, **asdict(plan)} for category, plan in found if plan]
+        return [{"category": category.id, **asdict(plan)} for category, plan in found if isinstance(plan, kind)]
+
+    def has_script(self, place: Place, granted: frozenset[str]) -> bool:
+        """Tell whether pages of a visitor who has answered get a script: for a service, or for the site's own."""
+        started = self.plans(place, granted) or self.plans(place, granted, TagPlan)
+        return self._policy.script_api or bool(started)
+
+    def page_script(self, place: Place, granted: frozenset[str] | None) -> bytes:
+        """Return the script that brings tags to life, starts services and is `window.consentgate`.
+
+        Args:
+            place: where it will stand.
+            granted: ids of the categories that the visitor agreed to, or `None` where the page is the same for all.
+        """
+        addresses = Addresses.at(place, self._policy)
+        parts = [
+            Safe('<script defer src="{}" data-page="{}"').format(addresses.page_js, addresses.page),
+            Safe() if granted is None else Safe(' data-granted="{}"').format(" ".join(sorted(granted))),
+            _services_attribute([] if granted is None else self.plans(place, granted, TagPlan)),
+            Safe("></script>"),
+        ]
+        return _ascii("".join(parts))
+
+    def brings_page_script(self, place: Place, granted: frozenset[str] | None) -> bool:
+        """Tell whether the head has that script, whatever the page holds; `None` where anything may be agreed to."""
+        everything = frozenset(category.id for category in self._policy.categories)
+        return self._policy.script_api or bool(self.plans(place, everything if granted is None else granted, TagPlan))
+
+    def embed_page(
+        self, place: Place, *, categories: Sequence[str], title: str, provider: str, address: str, back: str
+    ) -> bytes:
+        """Return the page that stands in a frame's place until the visitor agrees.
+
+        Args:
+            place: where it will stand.
+            categories: ids of the categories to agree to.
+            title: the service's name, or the host of the frame's page.
+            provider: who receives the data; empty when that is not known.
+            address: of the frame's page, for showing it once; empty when it cannot be offered.
+            back: the path of the page around the frame.
+        """
+        speech = self._speech_at(place)
+        asked = [category for category in self._policy.categories if category.id in categories]
+        return self._render(
+            "embed.html",
+            place,
+            categories=categories,
+            category=speech.listed(speech.title(category) for category in asked),
+            title=title,
+            provider=provider,
+            address=address,
+            back=back,
+            new_window=self._policy.enforce,
+        )
 
     def _render_fingerprint(
         self, place: Place, granted: frozenset[str] | None, undecided: tuple[str, ...], message: str | None
@@ -358,16 +421,19 @@ class Rendering:
         """
         addresses = Addresses.at(place, self._policy)
         plans = self.plans(place, granted)
+        # Somebody who may accept on this page needs what starts the services then.
+        page_script = self.brings_page_script(place, None if scripted else granted)
         parts = []
         if styled:
             parts.append(Safe('<link rel="stylesheet" href="{}">').format(addresses.css))
-        if scripted or plans:
+        if scripted or plans or page_script:
             script = Safe('<script defer src="{}" data-state="{}" data-more="{}"{}{}></script>')
             attributes = _services_attribute(plans), Safe(" data-later") if later else ""
             if plans:  # else the other script fetches this one, should it come to that
                 parts.append(Safe('<script defer src="{}"></script>').format(addresses.services))
             parts.append(script.format(addresses.js, addresses.state, addresses.services, *attributes))
-        return _ascii("".join(parts))
+        head = _ascii("".join(parts))
+        return head + self.page_script(place, granted) if page_script else head
 
     def _place_in(self, place: Place, page_language: str, is_utf8: bool) -> Place:
         """Return a place within a page that says its language, or says none."""

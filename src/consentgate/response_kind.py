@@ -12,7 +12,16 @@ from consentgate.caching import is_marked
 from consentgate.notices import warn_once
 from consentgate.visit import Visit
 
-__all__ = ["BYPASSES", "FRAGMENT_HEADERS", "Kind", "kind_of", "media_type_of", "value_of"]
+__all__ = [
+    "BYPASSES",
+    "FRAGMENT_HEADERS",
+    "Kind",
+    "carries_tags",
+    "is_fragment",
+    "kind_of",
+    "media_type_of",
+    "value_of",
+]
 
 Fields = Mapping[bytes, bytes]
 
@@ -59,11 +68,33 @@ def kind_of(status: int, fields: Fields, visit: Visit) -> Kind:
         return Kind.OTHER
     if b"content-disposition" in fields and _is_download(fields):
         return Kind.OTHER
-    if _is_fragment(visit):
+    # A page for a shared cache is the same whoever asks: a whole page that a frame of Turbo fetched would else be kept
+    # without the script, for everybody. What is no document is left alone by the injector.
+    if is_fragment(visit) and not visit.site.is_shared:
         return Kind.FRAGMENT
     if _is_embedded(visit) or not media_type.fits or (b"content-encoding" in fields and _is_encoded(fields, visit)):
         return Kind.PERSONAL
     return Kind.PAGE if visit.awaits_markup else Kind.PERSONAL
+
+
+def carries_tags(status: int, fields: Fields, visit: Visit) -> bool:
+    """Tell whether a response is HTML, a part of a page too, whose tags have to be held back."""
+    media_type = media_type_of(fields.get(b"content-type", b""))
+    if not media_type.is_html or not media_type.fits or not visit.holds_tags:
+        return False
+    if status in _NO_BODY or 300 <= status < 400 or (b"content-disposition" in fields and _is_download(fields)):
+        return False
+    encoding = value_of(fields, b"content-encoding").lower()
+    if encoding in ("", "identity") or (encoding == "gzip" and visit.may_be_packed):
+        return True
+    if is_fragment(visit) or not visit.awaits_markup:
+        warn_once(
+            ("encoded-tags", encoding),
+            "A page went out with whatever tags it carries: the application had compressed it (%s). Put the "
+            "compression outside consentgate.",
+            encoding,
+        )
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +133,9 @@ def _is_marked_page(fields: Fields, visit: Visit) -> bool:
     return "text/html" in visit.header(b"accept") and bool(value_of(fields, b"etag"))
 
 
-def _is_fragment(visit: Visit) -> bool:
-    """Tell whether a library asks for a part of a page.
-
-    A page for a shared cache is the same whoever asks: a whole page that a frame of Turbo fetched would else be kept
-    without the script, for everybody. What is no document is left alone by the injector.
-    """
-    if visit.fields.keys().isdisjoint(FRAGMENT_HEADERS) or visit.site.is_shared:
+def is_fragment(visit: Visit) -> bool:
+    """Tell whether a library asks for a part of a page."""
+    if visit.fields.keys().isdisjoint(FRAGMENT_HEADERS):
         return False
     if visit.header(b"hx-request") == "true" and not visit.header(b"hx-boosted"):
         return True

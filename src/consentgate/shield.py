@@ -7,7 +7,7 @@ from starlette.types import Scope
 from consentgate.caching import conditions_for_app, is_marked
 from consentgate.compression import accepts_gzip
 from consentgate.cookies import names_in, without
-from consentgate.response_kind import BYPASSES
+from consentgate.response_kind import BYPASSES, is_fragment
 from consentgate.visit import RequestConsent, Visit
 
 __all__ = ["show_to_app", "wants_page"]
@@ -35,7 +35,7 @@ def show_to_app(scope: Scope, visit: Visit) -> RequestConsent:
     if scope["type"] == "http":
         if not _CONDITIONS.isdisjoint(visit.fields):
             headers = _without_conditions(headers, visit)
-        if wants_page(visit):
+        if wants_page(visit) or (visit.holds_tags and is_fragment(visit)):
             headers = _asking_for_bytes(headers, scope, visit)
     scope["headers"] = headers
     return consent
@@ -79,14 +79,15 @@ def _without_conditions(headers: HeaderList, visit: Visit) -> HeaderList:
 def _asking_for_bytes(headers: HeaderList, scope: Scope, visit: Visit) -> HeaderList:
     """Have the page come by in pieces that markup can be put into: not by path, and at most compressed with gzip.
 
-    A compressing application that says so for caches is asked not to; for the others see `compression.Habit`.
+    A compressing application that says so for caches is asked not to; for the others see `compression.Habit`. Where
+    nothing is put into pages, they may well come compressed: most leave as they came.
     """
     extensions = scope.get("extensions") or {}
     if not _BYPASSES.isdisjoint(extensions):
         scope["extensions"] = {name: how for name, how in extensions.items() if name not in _BYPASSES}
-    if b"accept-encoding" not in visit.fields or not visit.awaits_markup:
+    if b"accept-encoding" not in visit.fields or not (visit.awaits_markup or visit.holds_tags):
         return headers
-    rests = visit.site.compression.rests_when_asked(visit.path)
+    rests = visit.awaits_markup and visit.site.compression.rests_when_asked(visit.path)
     visit.may_be_packed = not rests and accepts_gzip(visit.header(b"accept-encoding"))
     asked = _PACKED if visit.may_be_packed else _UNCOMPRESSED
     return [asked if pair[0] == b"accept-encoding" else pair for pair in headers]

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from consentgate.declarations import declaring_category, remedy_for_tag, uncovered
-from consentgate.inventory import Finding, PageReader, tags_in_link_header, tags_of
+from consentgate.inventory import Finding, tags_in_link_header, tags_of
 from consentgate.notices import warn_once
+from consentgate.page_reader import PageReader
 from consentgate.policy import ConsentPolicy
 from consentgate.response_kind import value_of
 from consentgate.visit import Visit
@@ -69,6 +70,15 @@ class TagWatch:
 
     def _warn(self, finding: Finding) -> None:
         category = declaring_category(self._policy, finding)
+        if category is not None and self._policy.printed_tags == "gate" and finding.can_be_held_back:
+            warn_once(
+                ("tag", finding.title),
+                "A page carries %s by itself (%s), and consentgate starts it as well: whoever agrees gets it twice. %s",
+                finding.title,
+                finding.evidence,
+                remedy_for_tag(self._policy, finding),
+            )
+            return
         warn_once(
             ("tag", finding.title),
             "A page carries %s by itself (%s), %s. A banner beside such a tag is a false promise. %s",

@@ -21,6 +21,7 @@ from consentgate.notices import warn_once
 from consentgate.observer import Observer
 from consentgate.origin import host_of, local_path
 from consentgate.policy import ConsentPolicy, sources_of
+from consentgate.printed_tags import PrintedTags
 from consentgate.records import ConsentLog
 from consentgate.rendering import Place, Rendering
 from consentgate.storage import matches
@@ -126,6 +127,21 @@ class Site:
         return lambda path: remembered(path) if len(path) <= _LONGEST_KEPT else skips(path)
 
     @cached_property
+    def holds_tags(self) -> bool:
+        """Whether tags that pages carry by themselves are held back."""
+        return self.policy.printed_tags == "gate" and self.has_choice
+
+    @cached_property
+    def printed_tags(self) -> PrintedTags:
+        """Which tags that pages carry by themselves wait for an answer."""
+        return PrintedTags(self.policy)
+
+    @cached_property
+    def essential(self) -> frozenset[str]:
+        """Ids of the categories that are always on."""
+        return frozenset(category.id for category in self.policy.categories if category.is_essential)
+
+    @cached_property
     def spot(self) -> Callable[[bytes, bool, str], Spot]:
         """Returns what is prepared for a `Host` header, for https or not, and for a root path."""
         return lru_cache(_MOST_SPOTS)(lambda authority, over_https, root: Spot(self, authority, over_https, root))
@@ -178,7 +194,7 @@ class Spot:
         put_in = rendering.fingerprint(place, granted, undecided, message)
         return Prepared(
             state=f"{put_in}{_digest(granted)}",
-            is_due=is_spoken_to or bool(rendering.plans(place, granted)),
+            is_due=is_spoken_to or rendering.has_script(place, granted),
             sources=sources_of(self._site.policy, granted),
             head=rendering.head(place, granted, styled=is_spoken_to, scripted=bool(undecided)),
         )
@@ -276,6 +292,11 @@ class Visit:
     def awaits_markup(self) -> bool:
         """Whether anything is to be put into this visitor's pages; for one who refused, nothing is."""
         return not self.is_skipped and (self.site.is_shared or self.prepared.is_due)
+
+    @property
+    def holds_tags(self) -> bool:
+        """Whether tags that this request's page carries by itself are held back."""
+        return self.site.holds_tags and not self.is_skipped
 
     @property
     def is_skipped(self) -> bool:

@@ -12,7 +12,8 @@ from starlette.types import ASGIApp
 
 from consentgate.cli.import_app import said
 from consentgate.cli.visitor import Answer, Page, Visitor
-from consentgate.inventory import TAGS, Finding, PageReader, tags_in_link_header, tags_of
+from consentgate.inventory import Finding, tags_in_link_header, tags_of
+from consentgate.page_reader import TAGS, PageReader
 from consentgate.testing import PresetConsent
 from consentgate.visit import Site
 

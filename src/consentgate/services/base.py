@@ -2,22 +2,43 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+from urllib.parse import urlsplit
 
 from consentgate.errors import Problem
 from consentgate.storage import StorageItem
 
-__all__ = ["Command", "Service", "StartPlan"]
+__all__ = [
+    "Command",
+    "Service",
+    "ServiceDefaults",
+    "Sources",
+    "StartPlan",
+    "TagPlan",
+    "is_origin",
+    "origin_of",
+    "source_problems",
+]
 
 Command = tuple[object, ...]
 """One call that the browser makes for us, for example `("consent", "default", {...})`."""
 
 
+Sources = Mapping[str, tuple[str, ...]]
+"""Source expressions by directive of a Content-Security-Policy."""
+
+Queue = Literal["array", "function", "gtag", "pixel"]
+
+_DIRECTIVES = frozenset(("script-src", "connect-src", "img-src", "frame-src"))
+_SOURCE = re.compile(r"(https?|wss?)://(\*\.)?[a-z0-9.-]+(:[0-9]{1,5}|:\*)?")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartPlan:
-    """Describe how the browser starts, updates and stops one service.
+    """Describe how the browser starts, updates and stops Google's gtag.js.
 
     Args:
         id: what tells this service from others on the page.
@@ -34,6 +55,32 @@ class StartPlan:
     update: tuple[Command, ...]
     stop: tuple[Command, ...]
     disable: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TagPlan:
+    """Describe how the browser starts, updates and stops a service other than gtag.js.
+
+    Args:
+        id: what tells this service from others on the page.
+        src: the address of its script.
+        queue: the global name by which it takes commands before its script has come; empty when it takes none.
+        style: how a command is queued: as an `array`, by a `function` that collects its arguments, as `gtag` does, or
+            as Meta's `pixel` does.
+        start: commands to queue before the script is loaded, in order.
+        update: commands for a service that was stopped on this page and is allowed again.
+        stop: commands that withdraw consent on an open page.
+        attributes: further attributes of its `<script>`.
+    """
+
+    id: str
+    src: str
+    queue: str = ""
+    style: Queue = "function"
+    start: tuple[Command, ...] = ()
+    update: tuple[Command, ...] = ()
+    stop: tuple[Command, ...] = ()
+    attributes: Mapping[str, str] = field(default_factory=dict)
 
 
 class Service(Protocol):
@@ -67,7 +114,100 @@ class Service(Protocol):
     def problems(self, place: str, *, hosts: tuple[str, ...], acceptance_days: int) -> Iterator[Problem]:
         """Yield what is wrong with its settings."""
 
+    @property
+    def own_purposes(self) -> bool:
+        """Whether the provider may use the data for purposes of its own, which no exception covers."""
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """List where pages load it from, beside what the catalogue knows: hosts, with a beginning of the path."""
+
+    @property
+    def snippets(self) -> tuple[str, ...]:
+        """List what gives its inline scripts away, with no white space and with `'` for every quote."""
+
+    @property
+    def starts(self) -> bool:
+        """Whether consentgate starts it; else pages bring it themselves."""
+
     def start_plan(
         self, host: str, *, signals: Mapping[str, bool], acceptance_days: int, secure: bool
-    ) -> StartPlan | None:
-        """Say how the browser starts it on one host, or `None` when it is not used there."""
+    ) -> StartPlan | TagPlan | None:
+        """Say how the browser starts it on one host, or `None` when pages bring it or it is not used there."""
+
+
+class ServiceDefaults:
+    """Answer for services that leave nothing behind, need nothing and start nothing by themselves."""
+
+    __slots__ = ()
+
+    @property
+    def own_purposes(self) -> bool:
+        """Take it that the provider has purposes of its own."""
+        return True
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """List nothing."""
+        return ()
+
+    @property
+    def snippets(self) -> tuple[str, ...]:
+        """List nothing."""
+        return ()
+
+    @property
+    def starts(self) -> bool:
+        """Tell by the setting `printed`; what has no such setting is always brought by pages."""
+        return not getattr(self, "printed", True)
+
+    def storage_items(self, acceptance_days: int) -> tuple[StorageItem, ...]:
+        """List nothing."""
+        return ()
+
+    def leftover_names(self) -> tuple[str, ...]:
+        """List nothing."""
+        return ()
+
+    def csp_sources(self) -> Sources:
+        """List nothing."""
+        return {}
+
+    def problems(self, place: str, *, hosts: tuple[str, ...], acceptance_days: int) -> Iterator[Problem]:
+        """Yield nothing."""
+        yield from ()
+
+    def start_plan(
+        self, host: str, *, signals: Mapping[str, bool], acceptance_days: int, secure: bool
+    ) -> TagPlan | None:
+        """Start nothing."""
+        return None
+
+
+def is_origin(address: str) -> bool:
+    """Tell whether an address is one of a host, perhaps with a path, that can stand in markup as it is."""
+    try:
+        parts = urlsplit(address)
+        _ = parts.port  # reading it checks it
+    except ValueError:
+        return False
+    clean = address.isascii() and address.isprintable() and not set(address) & set(" \"'<>\\")
+    return clean and parts.scheme in ("https", "http") and bool(parts.hostname) and not (parts.query or parts.fragment)
+
+
+def origin_of(address: str) -> str:
+    """Return scheme, host and port of an address."""
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def source_problems(place: str, csp: Sources) -> Iterator[Problem]:
+    """Yield what is wrong with sources that a policy lists."""
+    for directive, sources in csp.items():
+        if directive not in _DIRECTIVES:
+            yield Problem(f"{place}.{directive}", list(sources), f"Use one of {', '.join(sorted(_DIRECTIVES))}.")
+        for source in sources:
+            if not _SOURCE.fullmatch(source):
+                yield Problem(
+                    f"{place}.{directive}", source, "Write an origin with no path, for example https://cdn.example.org."
+                )

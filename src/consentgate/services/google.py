@@ -9,7 +9,7 @@ from typing import ClassVar
 from urllib.parse import quote, urlsplit
 
 from consentgate.errors import Problem
-from consentgate.services.base import Command, StartPlan
+from consentgate.services.base import Command, StartPlan, is_origin, origin_of
 from consentgate.storage import StorageItem, name_problem
 
 __all__ = ["CONSENT_SIGNALS", "DEFAULT_SIGNALS", "GoogleAnalytics"]
@@ -48,18 +48,34 @@ class GoogleAnalytics:
             `https://metrics.example.org`; gtag.js is loaded from it and hits are sent to it.
         cookie_prefix: put before the names of Google's cookies.
         cookie_days: lifetime of Google's cookies in days; by default as long as an acceptance is kept.
+        printed: whether your pages carry the tag themselves; it is then held back until the visitor agrees, and
+            nothing is started beside it.
     """
 
     measurement_id: str | Mapping[str, str]
     script_origin: str = "https://www.googletagmanager.com"
     cookie_prefix: str = ""
     cookie_days: int | None = None
+    printed: bool = False
 
     kind: ClassVar[str] = "google-analytics"
     title: ClassVar[str] = "Google Analytics"
     provider: ClassVar[str] = "Google"
     privacy_url: ClassVar[str] = "https://policies.google.com/privacy"
+    own_purposes: ClassVar[bool] = True
+    snippets: ClassVar[tuple[str, ...]] = ()
     public_origin: ClassVar[str] = "https://www.googletagmanager.com"
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """List your own tagging server, whose script pages may print."""
+        own = self._origin != self.public_origin and is_origin(self._origin)
+        return (urlsplit(self._origin).netloc.lower() + "/gtag/",) if own else ()
+
+    @property
+    def starts(self) -> bool:
+        """Whether consentgate loads gtag.js."""
+        return not self.printed
 
     def storage_items(self, acceptance_days: int) -> tuple[StorageItem, ...]:
         """List the two cookies of GA4, with the lifetime that is set for them."""
@@ -88,8 +104,7 @@ class GoogleAnalytics:
     def csp_sources(self) -> Mapping[str, tuple[str, ...]]:
         """List Google's hosts for GA4 without signals and ads, or your own gateway's alone."""
         if self._origin != self.public_origin:
-            parts = urlsplit(self._origin)
-            own = (f"{parts.scheme}://{parts.netloc}",)
+            own = (origin_of(self._origin),)
             return {"script-src": own, "connect-src": own, "img-src": own}
         manager, analytics = "https://*.googletagmanager.com", "https://*.google-analytics.com"
         return {
@@ -101,7 +116,7 @@ class GoogleAnalytics:
     def problems(self, place: str, *, hosts: tuple[str, ...], acceptance_days: int) -> Iterator[Problem]:
         """Yield wrong ids, hosts that the site does not have, and lifetimes that outlive the consent."""
         yield from self._id_problems(f"{place}.measurement_id", hosts)
-        if not _is_origin(self.script_origin):
+        if not is_origin(self.script_origin):
             yield Problem(
                 f"{place}.script_origin",
                 self.script_origin,
@@ -144,7 +159,7 @@ class GoogleAnalytics:
         Google remembers no state, and a `config` before the default would set cookies at once.
         """
         measurement_id = self._id_for(host)
-        if measurement_id is None:
+        if measurement_id is None or self.printed:
             return None
         chosen: Command = ("consent", "update", _states(signals))
         return StartPlan(
@@ -202,16 +217,6 @@ def _measurement_id_problems(place: str, measurement_id: str) -> Iterator[Proble
 
 def _states(granted: Mapping[str, bool]) -> dict[str, str]:
     return {signal: "granted" if granted.get(signal) else "denied" for signal in CONSENT_SIGNALS}
-
-
-def _is_origin(address: str) -> bool:
-    try:
-        parts = urlsplit(address)
-        _ = parts.port  # reading it checks it
-    except ValueError:
-        return False
-    clean = address.isascii() and address.isprintable() and not set(address) & set(" \"'<>\\")
-    return clean and parts.scheme in ("https", "http") and bool(parts.hostname) and not (parts.query or parts.fragment)
 
 
 def _days(days: int) -> str:

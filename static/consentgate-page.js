@@ -1,0 +1,221 @@
+/* consentgate: brings held-back tags to life, starts services other than gtag.js, and is window.consentgate. */
+(() => {
+  "use strict";
+  if (document.body && document.body.matches(".consentgate-embed")) return standIn();
+  if (window.consentgate && window.consentgate.onChange) return; // else it is the banner, which has this id
+  const me = document.currentScript;
+  const { page, granted, services } = me.dataset;
+  const PREFIX = "data-consent-";
+  const running = {};
+  const listeners = new Set();
+  let state = granted === undefined ? null : { granted: granted.split(" "), isDecided: !question() };
+  let banner = question();
+  let chain = Promise.resolve();
+
+  function question() {
+    const form = document.querySelector("#consentgate [data-consentgate-question]:not([hidden])");
+    return form && form.closest("[data-consentgate]");
+  }
+
+  function allows(...categories) {
+    return state !== null && categories.every((category) => state.granted.includes(category));
+  }
+
+  const isAllowed = (element) => allows(...element.dataset.consent.trim().split(/\s+/));
+  const isScript = (element) => element.localName === "script";
+  const kept = (element) => element.getAttributeNames().filter((name) => name.startsWith(PREFIX));
+
+  // Scripts run in the page's order, as if they came only now: one that was neither async nor deferred holds up the next.
+  function run(scripts) {
+    const waits = (script) => script.hasAttribute("src") && script.hasAttribute("defer");
+    const isModule = (script) => script.getAttribute("data-consent-type") === "module";
+    const isLate = (script) => waits(script) || isModule(script);
+    const isAsync = (script) => script.hasAttribute("async") && (script.hasAttribute("src") || isModule(script));
+    scripts.filter(isAsync).forEach(wake);
+    const inOrder = scripts.filter((script) => !isAsync(script));
+    for (const script of [...inOrder.filter((one) => !isLate(one)), ...inOrder.filter(isLate)])
+      chain = chain.then(() => wake(script));
+  }
+
+  function wake(old) {
+    if (!old.isConnected || old.getAttribute("type") !== "text/plain" || !isAllowed(old)) return undefined;
+    const script = document.createElement("script");
+    for (const { name, value } of old.attributes) {
+      if (name === "data-consent-type") script.setAttribute("type", value);
+      else if (name !== "type" && name !== "data-consent") script.setAttribute(name, value);
+    }
+    script.nonce = old.nonce || me.nonce;
+    script.async = old.hasAttribute("async");
+    script.text = old.text;
+    if (script.src)
+      return new Promise((done) => {
+        script.onload = script.onerror = done;
+        old.replaceWith(script);
+      });
+    // The page is complete: what a script writes would take the page's place.
+    const write = (...markup) => script.after(document.createRange().createContextualFragment(markup.join("")));
+    Object.assign(document, { write, writeln: write });
+    old.replaceWith(script);
+    delete document.write;
+    delete document.writeln;
+    return undefined;
+  }
+
+  function show(element) {
+    const isPlaying = element.localName === "iframe" && element.src && element.contentDocument === null;
+    for (const name of kept(element)) {
+      if (!isPlaying) element.setAttribute(name.slice(PREFIX.length), element.getAttribute(name));
+      element.removeAttribute(name);
+    }
+  }
+
+  function hold(frame) {
+    const address = frame.getAttribute("data-src") || frame.getAttribute("src");
+    if (!address || frame.hasAttribute("data-consent-src")) return;
+    frame.setAttribute("data-consent-src", address);
+    frame.removeAttribute("data-src");
+    if (!frame.title) frame.title = new URL(address, location.href).hostname;
+    frame.src = `${page}/embed?for=${encodeURIComponent(frame.dataset.consent)}&src=${encodeURIComponent(address)}`;
+  }
+
+  function sift(root) {
+    if (!state) return;
+    const marked = [...(root.matches && root.matches("[data-consent]") ? [root] : []), ...root.querySelectorAll("[data-consent]")];
+    run(marked.filter((one) => isScript(one) && one.getAttribute("type") === "text/plain" && isAllowed(one)));
+    for (const one of marked.filter((one) => !isScript(one))) {
+      if (!isAllowed(one)) one.localName === "iframe" && hold(one);
+      else {
+        if (one.hasAttribute("data-src")) one.setAttribute("data-consent-src", one.getAttribute("data-src"));
+        one.removeAttribute("data-src");
+        show(one);
+      }
+    }
+  }
+
+  function queue({ queue: name, style }, commands) {
+    for (const [command, ...rest] of commands) {
+      if (style === "array") (window[name] = window[name] || []).push([command, ...rest]);
+      else if (style === "gtag") google(command, ...rest);
+      else if (style === "pixel") pixel(name)(command, ...rest);
+      else {
+        const call = collector(name);
+        if (command !== ".init") call(command, ...rest);
+        else (call.init = call.init || ((options) => (call.o = options || {})))(...rest);
+      }
+    }
+  }
+
+  function google(command) {
+    const layer = (window.dataLayer = window.dataLayer || []);
+    layer.push(command === "gtm.start" ? { "gtm.start": Date.now(), event: "gtm.js" } : arguments);
+  }
+
+  function collector(name) {
+    const collect = function () {
+      (collect.q = collect.q || []).push(arguments);
+    };
+    return (window[name] = window[name] || collect);
+  }
+
+  function pixel(name) {
+    if (window[name]) return window[name];
+    const call = (window[name] = window._fbq = function () {
+      call.callMethod ? call.callMethod(...arguments) : call.queue.push(arguments);
+    });
+    return Object.assign(call, { push: call, loaded: true, version: "2.0", queue: [] });
+  }
+
+  function start(plan) {
+    const before = running[plan.id];
+    running[plan.id] = plan;
+    if (before) return void ((before.off || changes(before, plan)) && queue(plan, plan.update));
+    queue(plan, plan.start);
+    load(plan);
+  }
+
+  const changes = (before, after) => JSON.stringify(before.update) !== JSON.stringify(after.update);
+
+  // After the page itself, so that a service that never answers cannot hold up its load event.
+  function load(plan) {
+    if (document.readyState !== "complete") return addEventListener("load", () => load(plan));
+    if (running[plan.id].off) return delete running[plan.id];
+    const script = document.createElement("script");
+    for (const [name, value] of Object.entries(plan.attributes)) script.setAttribute(name, value);
+    script.async = true;
+    script.src = plan.src;
+    if (me.nonce) script.nonce = me.nonce;
+    return document.head.append(script);
+  }
+
+  function settle(tags) {
+    for (const plan of Object.values(running)) {
+      if (plan.off || tags.some((one) => one.id === plan.id)) continue;
+      queue(plan, plan.stop);
+      plan.off = true;
+    }
+    tags.forEach(start);
+  }
+
+  addEventListener("consentgate", ({ detail: { granted: now, undecided, tags } }) => {
+    const before = JSON.stringify(state);
+    state = { granted: [...now], isDecided: !undecided.length };
+    settle(tags || []);
+    if (JSON.stringify(state) === before) return;
+    sift(document);
+    const detail = copy();
+    listeners.forEach((listener) => listener(detail));
+    document.dispatchEvent(new CustomEvent("consentgate:change", { detail }));
+  });
+
+  const copy = () => state && { granted: [...state.granted], isDecided: state.isDecided };
+
+  window.consentgate = {
+    get state() {
+      return copy();
+    },
+    allows: (category) => allows(category),
+    open() {
+      const asked = question();
+      if (!asked) return location.assign(page);
+      asked.scrollIntoView({ block: "nearest" });
+      return asked.querySelector("button").focus();
+    },
+    onChange(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+  };
+
+  // Pages that change without being loaded anew: what comes in is sifted, and a question nobody answered stays.
+  new MutationObserver((changes) => {
+    for (const { addedNodes } of changes)
+      for (const node of addedNodes) if (node.nodeType === 1 && node.isConnected) sift(node);
+    banner = question() || banner;
+    if (banner && state && !state.isDecided && document.body && !document.getElementById("consentgate"))
+      document.body.prepend(banner);
+  }).observe(document.documentElement, { childList: true, subtree: true });
+
+  settle(JSON.parse(services || "[]"));
+  sift(document);
+
+  // Within a frame whose content waits: agreeing tells the pages around it, and brings the content here.
+  function standIn() {
+    addEventListener("submit", (event) => {
+      const { target: form, submitter } = event;
+      event.preventDefault();
+      const body = new URLSearchParams(new FormData(form));
+      body.set(submitter.name, submitter.value);
+      fetch(form.action, { method: "POST", body, headers: { Accept: "application/json" } })
+        .then((answer) => (answer.ok ? answer.json() : Promise.reject(answer)))
+        .then((answer) => {
+          if (window.BroadcastChannel) new BroadcastChannel("consentgate").postMessage(answer);
+          location.reload();
+        })
+        .catch(() => {
+          const { name, value } = submitter;
+          form.append(Object.assign(document.createElement("input"), { type: "hidden", name, value }));
+          HTMLFormElement.prototype.submit.call(form);
+        });
+    });
+  }
+})();

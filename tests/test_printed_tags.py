@@ -1,0 +1,430 @@
+"""Tags that pages print by themselves wait for the visitor's answer; what was agreed to passes untouched."""
+
+from __future__ import annotations
+
+import gzip
+from dataclasses import replace
+
+import pytest
+from starlette.types import ASGIApp
+
+from consentgate import Category, ConsentPolicy, Controller, GoogleAnalytics
+from consentgate.services import CustomService, GoogleMaps, GoogleTagManager, Matomo, MetaPixel, YouTube
+from tests.conftest import HTML, Answer, ask, body, consent_cookie, page, request, scripted, start
+
+POLICY = ConsentPolicy(
+    site_name="Luton",
+    controller=Controller(name="Luton Council", email="privacy@luton.example"),
+    categories=(
+        Category(
+            id="analytics",
+            services=(
+                GoogleAnalytics(measurement_id="G-LUTON123", printed=True),
+                GoogleTagManager(container_id="GTM-LUTON1", printed=True),
+                Matomo(url="https://stats.luton.example/m/", site_id=1, printed=True),
+            ),
+        ),
+        Category(
+            id="marketing",
+            services=(
+                YouTube(),
+                GoogleMaps(),
+                MetaPixel(pixel_id="12345", printed=True),
+                CustomService(
+                    title="Chat",
+                    provider="Chat Ltd",
+                    privacy_url="/privacy",
+                    addresses=("chat.example/widget/",),
+                    snippets=("exampleChat(",),
+                ),
+            ),
+        ),
+    ),
+)
+REFUSED = {"analytics": False, "marketing": False}
+GRANTED = {"analytics": True, "marketing": True}
+
+
+async def left(
+    printed: str, answers: dict[str, bool] | None = REFUSED, *headers: tuple[bytes, bytes], **changes: object
+) -> str:
+    """Return what leaves in place of a part of a page."""
+    beginning, end = "<!doctype html><html lang=en><head></head><body>", "</body></html>"
+    content = f"{beginning}{printed}{end}".encode()
+    cookie = f"__Host-consentgate={consent_cookie(answers, POLICY)}".encode() if answers else b""
+    scope = request((b"cookie", cookie), *headers) if answers else request(*headers)
+    policy = replace(POLICY, **changes)  # type: ignore[arg-type]
+    answer = await ask(page(content=content), scope, policy=policy)
+    return answer.body.decode().partition("<body>")[2].rpartition(end)[0]
+
+
+ANALYTICS, MARKETING = 'data-consent="analytics"', 'data-consent="marketing"'
+INERT = 'type="text/plain"'
+EMBED = "/cookies/embed?for=marketing&amp;src=https%3A%2F%2Fwww.youtube.com%2Fembed%2Fa&amp;lang=en"
+HELD = {
+    "gtag": (
+        '<script async src="https://www.googletagmanager.com/gtag/js?id=G-1"></script>',
+        f'<script {INERT} {ANALYTICS} async src="https://www.googletagmanager.com/gtag/js?id=G-1"></script>',
+    ),
+    "gtag_inline": (
+        "<script>gtag( 'config', \"G-LUTON123\" );</script>",
+        f"<script {INERT} {ANALYTICS}>gtag( 'config', \"G-LUTON123\" );</script>",
+    ),
+    "module": (
+        "<script type=module src=//connect.facebook.net/x.js></script>",
+        f"<script {INERT} {MARKETING} data-consent-type=module src=//connect.facebook.net/x.js></script>",
+    ),
+    "upper_case": (
+        "<SCRIPT SRC='HTTPS://CONNECT.FACEBOOK.NET/x.js'></SCRIPT>",
+        f"<SCRIPT {INERT} {MARKETING} SRC='HTTPS://CONNECT.FACEBOOK.NET/x.js'></SCRIPT>",
+    ),
+    "own_matomo": (
+        '<script src="https://stats.luton.example/m/matomo.js"></script>',
+        f'<script {INERT} {ANALYTICS} src="https://stats.luton.example/m/matomo.js"></script>',
+    ),
+    "matomo_on_the_site": (
+        '<script src="/matomo.js"></script>',
+        f'<script {INERT} {ANALYTICS} src="/matomo.js"></script>',
+    ),
+    "custom": (
+        "<script src=https://chat.example/widget/1.js></script><script>exampleChat({a: 1})</script>",
+        f"<script {INERT} {MARKETING} src=https://chat.example/widget/1.js></script>"
+        f"<script {INERT} {MARKETING}>exampleChat({{a: 1}})</script>",
+    ),
+    "frame": (
+        '<iframe width="560" src="https://www.youtube.com/embed/a" allowfullscreen></iframe>',
+        f'<iframe {MARKETING} src="{EMBED}" title="YouTube" width="560" '
+        'data-consent-src="https://www.youtube.com/embed/a" allowfullscreen></iframe>',
+    ),
+    "frame_with_a_title": (
+        "<iframe title=Film src='https://www.youtube.com/embed/a'></iframe>",
+        f"<iframe {MARKETING} src=\"{EMBED}\" title=Film data-consent-src='https://www.youtube.com/embed/a'></iframe>",
+    ),
+    "hidden_frame": (
+        '<iframe src="https://www.googletagmanager.com/ns.html?id=GTM-LUTON1" height="0" width="0"></iframe>',
+        f'<iframe {ANALYTICS} data-consent-src="https://www.googletagmanager.com/ns.html?id=GTM-LUTON1" height="0" '
+        'width="0"></iframe>',
+    ),
+    "noscript_frame": (
+        '<noscript><iframe src="https://www.googletagmanager.com/ns.html?id=GTM-1" height="0"></iframe></noscript>',
+        f'<noscript><iframe {ANALYTICS} height="0"></iframe></noscript>',
+    ),
+    "noscript_pixel": (
+        '<noscript><img height="1" src="https://www.facebook.com/tr?id=1&amp;noscript=1"/></noscript>',
+        f'<noscript><img {MARKETING} height="1"/></noscript>',
+    ),
+    "pixel": (
+        '<img src="https://www.facebook.com/tr?id=1" alt="">',
+        f'<img {MARKETING} data-consent-src="https://www.facebook.com/tr?id=1" alt="">',
+    ),
+    "picture_in_sizes": (
+        "<img src=//i.ytimg.com/a.jpg srcset='//i.ytimg.com/b.jpg 2x'>",
+        f"<img {MARKETING} data-consent-src=//i.ytimg.com/a.jpg data-consent-srcset='//i.ytimg.com/b.jpg 2x'>",
+    ),
+    "hints": (
+        "<link rel=preconnect href=https://www.youtube.com><link rel='dns-prefetch' href='//connect.facebook.net'>"
+        "<link rel=preload as=script href=//connect.facebook.net/x.js><link rel=stylesheet href=/own.css>",
+        "<link rel=stylesheet href=/own.css>",
+    ),
+    "named_twice": (
+        "<img src=//i.ytimg.com/a.jpg src=//i.ytimg.com/b.jpg>",
+        f"<img {MARKETING} data-consent-src=//i.ytimg.com/a.jpg>",
+    ),
+    "marked_script": (
+        '<script data-consent="marketing">go()</script>',
+        f"<script {INERT} {MARKETING}>go()</script>",
+    ),
+    "marked_frame": (
+        '<iframe data-consent="marketing" src="https://film.example/"></iframe>',
+        f'<iframe {MARKETING} src="/cookies/embed?for=marketing&amp;src=https%3A%2F%2Ffilm.example%2F&amp;lang=en" '
+        'title="film.example" data-consent-src="https://film.example/"></iframe>',
+    ),
+    "two_categories": (
+        '<script data-consent="analytics marketing">go()</script>',
+        f'<script {INERT} data-consent="analytics marketing">go()</script>',
+    ),
+}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("printed", "held"), HELD.values(), ids=HELD)
+async def test_a_tag_waits_for_the_answer(printed: str, held: str) -> None:
+    assert await left(printed) == held
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("printed", [printed for printed, _ in HELD.values()], ids=HELD)
+async def test_a_tag_that_was_agreed_to_passes_untouched(printed: str) -> None:
+    assert await left(printed, GRANTED) == printed
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("printed", [printed for printed, _ in HELD.values()], ids=HELD)
+async def test_a_report_changes_nothing(printed: str) -> None:
+    assert await left(printed, printed_tags="report") == printed
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "printed",
+    [
+        pytest.param("<script src=https://www.hotjar.com/x.js></script>", id="not_declared"),
+        pytest.param("<a href=https://www.youtube.com/watch>Film</a>", id="link_to_click"),
+        pytest.param("<script src=https://notyoutube.com/x.js></script>", id="another_host"),
+        pytest.param("<script src=https://chat.example/about.js></script>", id="another_path"),
+        pytest.param("<!-- <iframe src=https://www.youtube.com/embed/a></iframe> -->", id="comment"),
+        pytest.param("<script>var s = '<iframe src=https://www.youtube.com/embed/a>'</script>", id="text_of_a_script"),
+        pytest.param("<script>// gtag('config', 'G-LUTON123')\n</script>", id="comment_in_a_script"),
+        pytest.param('<script data-consent="surveys">go()</script>', id="unknown_category"),
+        pytest.param('<script data-consent="essential">go()</script>', id="essential"),
+        pytest.param('<script type="text/plain" data-category="surveys">go()</script>', id="unknown_by_another_tool"),
+        pytest.param('<img data-src="/lazy.png" data-category="analytics">', id="lazy_picture"),
+    ],
+)
+async def test_what_nobody_has_to_answer_for_passes(printed: str) -> None:
+    assert await left(printed) == printed
+
+
+MOVED = {
+    "vanilla": (
+        '<script type="text/plain" data-category="analytics" data-src="/a.js"></script>',
+        f'<script {INERT} {ANALYTICS} data-category="analytics" src="/a.js"></script>',
+        '<script data-category="analytics" src="/a.js"></script>',
+    ),
+    "klaro": (
+        '<script type="text/plain" data-type="module" data-name="google-analytics">go()</script>',
+        f'<script {INERT} {ANALYTICS} data-consent-type="module" data-name="google-analytics">go()</script>',
+        '<script type="module" data-name="google-analytics">go()</script>',
+    ),
+    "klaro_frame": (
+        '<iframe data-name="youtube" data-src="https://www.youtube.com/embed/a"></iframe>',
+        f'<iframe {MARKETING} src="{EMBED}" title="YouTube" data-name="youtube" '
+        'data-consent-src="https://www.youtube.com/embed/a"></iframe>',
+        '<iframe data-name="youtube" src="https://www.youtube.com/embed/a"></iframe>',
+    ),
+    "ours": (
+        '<script type="text/plain" data-consent="analytics" data-consent-type="module">go()</script>',
+        '<script type="text/plain" data-consent="analytics" data-consent-type="module">go()</script>',
+        '<script type="module">go()</script>',
+    ),
+}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("written", "held", "_"), MOVED.values(), ids=MOVED)
+async def test_markup_of_other_tools_is_understood(written: str, held: str, _: str) -> None:
+    assert await left(written) == held
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("written", "_", "alive"), MOVED.values(), ids=MOVED)
+async def test_inert_markup_leaves_alive_when_it_is_agreed_to(written: str, _: str, alive: str) -> None:
+    assert await left(written, GRANTED) == alive
+
+
+@pytest.mark.anyio
+async def test_the_script_that_revives_comes_once_and_only_for_those_who_can_still_agree() -> None:
+    printed = HELD["gtag"][0] + HELD["frame"][0]
+
+    undecided, refused = await left(printed, None), await left(printed)
+
+    assert undecided.count("consentgate-page.") == 1
+    assert 'data-granted="essential"' in undecided
+    assert "consentgate-page." not in refused
+
+
+@pytest.mark.anyio
+async def test_the_script_that_revives_has_the_pages_nonce() -> None:
+    csp = (b"content-security-policy", b"script-src 'nonce-abc'")
+    content = f"<!doctype html><body>{HELD['gtag'][0]}</body>".encode()
+
+    answer = await ask(page(csp, content=content), policy=POLICY)
+
+    assert b'<script nonce="abc" defer src="/cookies/static/consentgate-page.' in answer.body
+
+
+@pytest.mark.anyio
+async def test_pages_for_a_shared_cache_are_the_same_for_all() -> None:
+    printed = "".join(printed for printed, _ in HELD.values())
+
+    assert await left(printed, GRANTED, cache="shared") == await left(printed, None, cache="shared")
+    assert "consentgate-page." in await left(printed, GRANTED, cache="shared")
+
+
+@pytest.mark.anyio
+async def test_a_base_does_not_lead_a_frame_elsewhere() -> None:
+    policy = replace(POLICY, hosts=("luton.example",))
+    content = f"<!doctype html><base href=//cdn.example/><body>{HELD['frame'][0]}</body>".encode()
+
+    answer = await ask(page(content=content), policy=policy)
+
+    assert b'src="//luton.example/cookies/embed?' in answer.body
+
+
+# Headers
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("answers", "kept"), [(REFUSED, 1), (GRANTED, 2)], ids=["refused", "granted"])
+async def test_hints_in_headers_wait_as_well(answers: dict[str, bool], kept: int) -> None:
+    links = b'<https://www.youtube.com>; rel=preconnect, </own.css>; rel="preload"; as=style'
+    cookie = (b"cookie", f"__Host-consentgate={consent_cookie(answers, POLICY)}".encode())
+
+    answer = await ask(page((b"link", links)), request(cookie), policy=POLICY)
+
+    (value,) = answer.all(b"link")
+    assert value.count(b"rel=") == kept
+    assert b"</own.css>" in value
+
+
+def fragment(content: str | bytes, *headers: tuple[bytes, bytes], cut: int = 0) -> ASGIApp:
+    whole = content.encode() if isinstance(content, str) else content
+    pieces = [whole[:cut], whole[cut:]] if cut else [whole]
+    messages = [body(piece, more=piece is not pieces[-1]) for piece in pieces]
+    return scripted(start(HTML, (b"cache-control", b"public, max-age=60"), *headers), *messages)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("answers", [REFUSED, GRANTED], ids=["refused", "granted"])
+@pytest.mark.parametrize("cut", [0, 5], ids=["at_once", "in_pieces"])
+async def test_a_part_of_a_page_with_such_a_tag_is_for_this_visitor_alone(answers: dict[str, bool], cut: int) -> None:
+    cookie = (b"cookie", f"__Host-consentgate={consent_cookie(answers, POLICY)}".encode())
+    app = fragment("<p>Film:</p>" + HELD["frame"][0], cut=cut)
+
+    answer = await ask(app, request(cookie, (b"hx-request", b"true")), policy=POLICY)
+
+    assert (b"/cookies/embed" in answer.body) is (answers is REFUSED)
+    assert answer.all(b"cache-control") == [b"private, no-cache"]
+    assert b"Cookie" in answer.all(b"vary")[0]
+
+
+@pytest.mark.anyio
+async def test_a_part_of_a_page_without_such_a_tag_stays_as_it_is() -> None:
+    app = fragment("<p>No film</p>", (b"content-length", b"14"))
+
+    answer: Answer = await ask(app, request((b"hx-request", b"true")), policy=POLICY)
+
+    assert answer.body == b"<p>No film</p>"
+    assert answer.all(b"cache-control") == [b"private, max-age=60"]
+    assert answer.all(b"content-length") == [b"14"]
+
+
+@pytest.mark.anyio
+async def test_a_page_in_one_piece_keeps_an_exact_length() -> None:
+    content = f"<!doctype html><body>{HELD['frame'][0]}</body>".encode()
+    length = (b"content-length", str(len(content)).encode())
+    cookie = (b"cookie", f"__Host-consentgate={consent_cookie(REFUSED, POLICY)}".encode())
+
+    answer = await ask(page(length, content=content), request(cookie), policy=POLICY)
+
+    assert answer.all(b"content-length") == [str(len(answer.body)).encode()]
+
+
+@pytest.mark.anyio
+async def test_a_skipped_path_is_left_alone() -> None:
+    assert await left(HELD["frame"][0], skip_paths=("/",)) == HELD["frame"][0]
+
+
+@pytest.mark.anyio
+async def test_a_compressed_part_is_left_alone_and_said_so(caplog: pytest.LogCaptureFixture) -> None:
+    app = scripted(start(HTML, (b"content-encoding", b"br")), body(b"\x8b\x00"))
+
+    answer = await ask(app, request((b"hx-request", b"true")), policy=POLICY)
+
+    assert answer.body == b"\x8b\x00"
+    assert "with whatever tags it carries" in caplog.text
+
+
+# What stands in a frame
+
+
+async def frame(query: bytes, answers: dict[str, bool] | None = None, *headers: tuple[bytes, bytes]) -> Answer:
+    cookie = [(b"cookie", f"__Host-consentgate={consent_cookie(answers, POLICY)}".encode())] if answers else []
+    scope = request(*cookie, *headers, path="/cookies/embed", raw_path=b"/cookies/embed", query_string=query)
+    return await ask(page(), scope, policy=POLICY)
+
+
+FILM = b"for=marketing&src=https%3A%2F%2Fwww.youtube.com%2Fembed%2Fa"
+
+
+@pytest.mark.anyio
+async def test_a_frame_says_who_it_is_from_and_leads_there_once_or_for_good() -> None:
+    answer = await frame(FILM, None, (b"referer", b"https://luton.example/films?page=2"))
+
+    text = answer.body.decode()
+    assert "This is from YouTube by Google, a third party." in text
+    assert 'href="https://www.youtube.com/embed/a"' in text
+    assert 'name="marketing" value="yes"' in text
+    assert 'name="back" value="/films?page=2"' in text
+    assert answer.all(b"cache-control") == [b"no-store"]
+
+
+@pytest.mark.anyio
+async def test_a_frame_that_was_agreed_to_is_the_providers() -> None:
+    answer = await frame(FILM, GRANTED)
+
+    assert answer.messages[0]["status"] == 302
+    assert answer.all(b"location") == [b"https://www.youtube.com/embed/a"]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "address",
+    [
+        b"https%3A%2F%2Fevil.example%2F",
+        b"javascript%3Aalert(1)",
+        b"%2F%2Fevil.example",
+        b"https%3A%2F%2Fa%40b.example%2F",
+    ],
+)
+async def test_a_frame_leads_nowhere_else(address: bytes) -> None:
+    query = b"for=marketing&src=" + address
+
+    asked, granted = await frame(query), await frame(query, GRANTED)
+
+    assert b"consentgate-embed__once" not in asked.body
+    assert granted.messages[0]["status"] == 200
+
+
+@pytest.mark.anyio
+async def test_a_frame_that_was_marked_by_hand_leads_where_it_says() -> None:
+    answer = await frame(b"for=marketing&src=https%3A%2F%2Ffilm.example%2F", None, (b"sec-fetch-dest", b"iframe"))
+
+    assert b'href="https://film.example/"' in answer.body
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("category", [b"", b"essential", b"surveys"])
+async def test_a_frame_for_nothing_to_agree_to_is_not_found(category: bytes) -> None:
+    answer = await frame(b"for=" + category + b"&src=https%3A%2F%2Fwww.youtube.com%2F")
+
+    assert answer.messages[0]["status"] == 404
+
+
+GZIP = (b"accept-encoding", b"gzip")
+PACKED = (b"content-encoding", b"gzip")
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("asked", [(), ((b"hx-request", b"true"),)], ids=["page", "part"])
+async def test_a_tag_in_what_the_app_compressed_waits_as_well(asked: tuple[tuple[bytes, bytes], ...]) -> None:
+    cookie = (b"cookie", f"__Host-consentgate={consent_cookie(REFUSED, POLICY)}".encode())
+    app = fragment(gzip.compress(b"<p>Film:</p>" + HELD["frame"][0].encode()), PACKED)
+
+    answer = await ask(app, request(cookie, GZIP, *asked), policy=POLICY)
+
+    assert answer.all(b"content-encoding") == [b"gzip"]
+    assert b"/cookies/embed" in gzip.decompress(answer.body)
+    assert answer.all(b"content-length") in ([], [b"%d" % len(answer.body)])
+
+
+@pytest.mark.anyio
+async def test_a_part_that_the_app_compressed_leaves_as_it_came_when_it_holds_no_such_tag() -> None:
+    packed = gzip.compress(b"<p>No film</p>", 1)
+    app = fragment(packed, PACKED, (b"content-length", b"%d" % len(packed)))
+
+    answer = await ask(app, request(GZIP, (b"hx-request", b"true")), policy=POLICY)
+
+    assert answer.body == packed
+    assert answer.all(b"content-encoding") == [b"gzip"]
+    assert answer.all(b"content-length") == [b"%d" % len(packed)]
