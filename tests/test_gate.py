@@ -1251,3 +1251,17 @@ async def test_a_cookie_written_as_text_is_read_as_a_server_reads_it() -> None:
     answer = await ask(page(as_text), request(answers=REFUSED))
 
     assert answer.headers[1:] == (await ask(page(), request(answers=REFUSED))).headers[1:]
+
+
+@pytest.mark.parametrize(
+    ("path", "root", "leads_back"),
+    [
+        pytest.param("/caf\u00e9", "", b"/caf%C3%A9", id="whole_characters"),
+        pytest.param("/a\udcff", "", b"/a%3F", id="half_a_character"),
+        pytest.param("/a", "/r\ud800", b"/r%3F/a", id="half_a_character_in_the_root"),
+    ],
+)
+async def test_a_path_of_any_text_gets_its_page_and_a_way_back(path: str, root: str, leads_back: bytes) -> None:
+    answer = await ask(page(), request(path=path, raw_path=None, root_path=root))
+
+    assert b'name="back" value="%s"' % leads_back in answer.body

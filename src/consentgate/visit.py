@@ -177,7 +177,7 @@ class Spot:
     def __init__(self, site: Site, authority: bytes, over_https: bool, root_path: str) -> None:
         self._site = site
         self.host = host_of(authority.decode("latin-1"))
-        self.root = quote(root_path.rstrip("/"), safe="/~")
+        self.root = _quoted(root_path.rstrip("/"), safe="/~")
         self.target = _target(site.policy, self.host, over_https=over_https)
         self.message_target = replace(self.target, name=f"{self.target.name}{_MESSAGE}")
         self.cookie_name = self.target.name.encode()
@@ -325,7 +325,7 @@ class Visit:
             return ""
         if not self._query and not self._root_path and _PLAIN_PATH.fullmatch(self._raw_path):
             return self._raw_path.decode("ascii")
-        path = self._raw_path.partition(b"?")[0].decode("latin-1") or quote(self.path)
+        path = self._raw_path.partition(b"?")[0].decode("latin-1") or _quoted(self.path)
         if not _is_below(path, self.root):  # hypercorn and granian know the path only as a proxy passes it on
             path = self.root + path
         address = path + (f"?{self._query.decode('latin-1')}" if self._query else "")
@@ -483,6 +483,11 @@ def _target(policy: ConsentPolicy, host: str, *, over_https: bool) -> CookieTarg
 @lru_cache(maxsize=64)
 def _digest(granted: frozenset[str]) -> str:
     return hashlib.blake2b(" ".join(sorted(granted)).encode(), digest_size=4).hexdigest()
+
+
+def _quoted(path: str, safe: str = "/") -> str:
+    """Quote a path as a server gives it; half a character, which some decode bytes to, is no address of any page."""
+    return quote(path, safe=safe, errors="replace")
 
 
 _OUTCOME_BYTES = frozenset(outcome.encode() for outcome in OUTCOMES)
