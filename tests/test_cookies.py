@@ -120,7 +120,7 @@ def test_any_bytes_can_be_read(values: list[bytes], name: bytes) -> None:
         pytest.param(b"a=1;b=2", ["a"], b"b=2", id="no_space"),
         pytest.param(b'a="x y" ;  b = 2', ["c"], b'a="x y" ;  b = 2', id="nothing_hidden"),
         pytest.param(b"xa=1; ax=2; b=a=3", ["a"], b"xa=1; ax=2; b=a=3", id="only_the_whole_name"),
-        pytest.param(b"caf\xe9=1; b=2", ["café"], b"b=2", id="not_ascii"),
+        pytest.param(b"c\xe9f=1; b=2", ["céf"], b"b=2", id="not_ascii"),
     ],
 )
 def test_hidden_cookies_are_left_out_and_the_others_keep_their_bytes(

@@ -618,6 +618,29 @@ async def test_app_sees_the_cookies_of_what_was_granted() -> None:
     assert app.heard(b"cookie")[1:] == [b"session=1; _ga=2; campaign=3"]
 
 
+# What frameworks take from around a name: Starlette and Litestar, Django, and Django behind WSGI.
+AROUND = [b"\xa0", b"\x85", b"\x1c", b"\x1d", b"\x1e", b"\x1f", b"\x0b", b"\xc2\xa0", b"\xe2\x80\x83", b" \xa0\t"]
+
+
+@pytest.mark.parametrize("around", AROUND, ids=repr)
+async def test_no_space_around_a_name_brings_a_cookie_past_the_shield(around: bytes) -> None:
+    app = Listener(page())
+    sent = b"session=1; %s_ga=1;%s_ga%s=2; campaign%s=3" % (around, around, around, around)
+
+    await ask(app, request((b"cookie", sent)))
+
+    assert app.heard(b"cookie") == [b"session=1"]
+
+
+@pytest.mark.parametrize("around", AROUND, ids=repr)
+async def test_a_cookie_that_may_be_seen_keeps_the_space_around_its_name(around: bytes) -> None:
+    app = Listener(page())
+
+    await ask(app, request((b"cookie", b"%ssession%s=1; x=2; _ga=3" % (around, around))))
+
+    assert app.heard(b"cookie") == [(b"%ssession%s=1; x=2" % (around, around)).strip()]
+
+
 async def test_cookie_header_that_holds_nothing_else_is_not_seen() -> None:
     app = Listener(page())
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import TypeVar
 
-from consentgate.cookies import domains_to_clear, expiry_lines, is_writable_name, paths_to_clear
+from consentgate.cookies import AROUND, domains_to_clear, expiry_lines, is_writable_name, paths_to_clear
 from consentgate.policy import Category, ConsentPolicy
 from consentgate.storage import is_pattern, matches
 
@@ -134,7 +134,8 @@ class CookieRules:
 def _any_of(names: Iterable[str]) -> re.Pattern[bytes]:
     """Return an expression for a cookie whose name begins as one of some names and patterns does."""
     beginnings = sorted({name.partition("*")[0].encode("latin-1") for name in names})
-    return re.compile(rb";\s*(?:%s)" % (b"|".join(map(re.escape, beginnings)) or rb"(?!)"))
+    named = b"|".join(map(re.escape, beginnings)) or rb"(?!)"
+    return re.compile(rb";[%s]*(?:%s)" % (re.escape(AROUND), named))
 
 
 def _unlikely(

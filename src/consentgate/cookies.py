@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 __all__ = [
+    "AROUND",
     "domains_to_clear",
     "expiry_lines",
     "is_expiry",
@@ -19,6 +20,9 @@ __all__ = [
     "without",
 ]
 
+# What may stand around a name: frameworks strip more than browsers do. Starlette takes \xa0 and \x1c away, Django
+# behind WSGI all white space of Unicode; a name that a policy can list begins and ends with none of these.
+AROUND = bytes((*range(0x21), *range(0x7F, 0x100)))
 _DEEPEST = 4  # folders of a path in which a cookie is looked for
 _LONGEST_PATH = 100  # characters of such a folder: visitors choose paths, and headers have to stay small
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256}")
@@ -54,9 +58,12 @@ def _values(name: bytes) -> Callable[[bytes], list[bytes]]:
 
 
 def names_in(cookies: bytes) -> list[str]:
-    """List the names of the request's cookies, each once, in order. Bytes become the same code points."""
+    """List the names of the request's cookies, each once, in order, as frameworks may read them.
+
+    Bytes become the same code points; white space and all that is not ASCII is taken from both ends.
+    """
     pairs = [pair.partition(b"=") for pair in cookies.split(b";")]
-    names = [name.strip().decode("latin-1") for name, equals, _ in pairs if equals]
+    names = [name.strip(AROUND).decode("latin-1") for name, equals, _ in pairs if equals]
     return [name for name in dict.fromkeys(names) if name]
 
 
@@ -65,9 +72,9 @@ def without(value: bytes, hidden: Collection[str]) -> bytes:
 
     Args:
         value: the header's value; a visitor may send thousands of such headers.
-        hidden: the names; a set, when there may be many.
+        hidden: the names, as `names_in` lists them; a set, when there may be many.
     """
-    kept = [pair for pair in value.split(b";") if pair.partition(b"=")[0].strip().decode("latin-1") not in hidden]
+    kept = [pair for pair in value.split(b";") if pair.partition(b"=")[0].strip(AROUND).decode("latin-1") not in hidden]
     return b";".join(kept).strip()
 
 
