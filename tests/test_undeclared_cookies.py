@@ -38,6 +38,7 @@ pytestmark = pytest.mark.anyio
 
 Undeclared = Literal["block", "report", "allow"]
 
+TEMPLATE = 'The application …:\n\n[[categories.essential.items]]\nname = "…"\npurpose = "…"\nduration = "…"\n'
 UNKNOWN = (b"set-cookie", b"csrftoken=abc; Path=/; HttpOnly")
 SESSION = (b"set-cookie", b"session=1; HttpOnly")
 ANALYTICS = (b"set-cookie", b"_ga=GA1.1.1; Path=/")
@@ -91,6 +92,33 @@ async def test_log_holds_the_lines_that_declare_the_cookie(name: str, caplog: py
 
     lines = tomllib.loads(caplog.messages[0].partition("\n")[2])
     assert lines["categories"]["essential"]["items"][0]["name"] == name
+
+
+@pytest.mark.parametrize(
+    "character", ["\n", "\r", "\x0b", "\x1b", "\x7f", "\x85", "\x9b"], ids=lambda character: f"{ord(character):x}"
+)
+async def test_a_name_writes_no_line_of_its_own_into_the_log(character: str, caplog: pytest.LogCaptureFixture) -> None:
+    await ask(page((b"set-cookie", f"a{character}FAKE LINE=1".encode("latin-1"))))
+
+    (message,) = caplog.messages
+    assert len(message.splitlines()) == len(TEMPLATE.splitlines())
+    assert all(each.isprintable() or each == "\n" for each in message)
+    assert tomllib.loads(message.partition("\n")[2])["categories"]["essential"]["items"][0]["name"] == (
+        f"a{character}FAKE LINE"
+    )
+
+
+async def test_a_name_of_any_language_stays_readable_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    await ask(page((b"set-cookie", "käse=1".encode("latin-1"))))
+
+    assert "set the cookie käse, which" in caplog.messages[0]
+
+
+async def test_an_encoding_writes_no_line_of_its_own_into_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    await ask(page((b"content-encoding", b"br\nFAKE\x1b[31m")))
+
+    (message,) = caplog.messages
+    assert message.isprintable()
 
 
 async def test_declared_and_expiring_cookies_are_not_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -33,7 +33,12 @@ def warn_undeclared(name: str, *, withheld: bool) -> None:
         ("undeclared", name),
         "The application set the cookie %s, which the policy does not list, so it was %s. If it is essential, add to "
         'consentgate.toml:\n\n[[categories.essential.items]]\nname = %s\npurpose = "…"\nduration = "…"\n',
-        name,
+        _printable(name),
         "withheld" if withheld else 'let through (undeclared = "report")',
-        json.dumps(name),
+        json.dumps(name).replace("\x7f", "\\u007f"),  # as a basic string of TOML
     )
+
+
+def _printable(text: str) -> str:
+    """Escape what would begin a line of its own in the log, or steer a terminal."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)

@@ -170,7 +170,7 @@ def _is_encoded(fields: Fields, visit: Visit) -> bool:
     if visit.awaits_markup:
         warn_once(
             ("encoded", encoding),
-            "A page went out without banner and tags: the application had compressed it (%s). Put the compression "
+            "A page went out without banner and tags: the application had compressed it (%r). Put the compression "
             "outside consentgate.",
             encoding,
         )
