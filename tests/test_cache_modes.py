@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from typing import Literal
 
 import pytest
 from starlette.applications import Starlette
@@ -502,3 +503,27 @@ async def test_part_of_a_page_stays_as_it_is_under_a_shared_cache(said: tuple[by
     answer = await ask(page(content=part), request(said), policy=SHARED)
 
     assert answer.body == part
+
+
+# What a shared page takes from the request's Host: others will read it.
+
+ELSEWHERE = b'<!doctype html><head><base href="https://cdn.example/"><title>x</title></head><body>'
+
+
+@pytest.mark.parametrize(
+    ("cache", "asked", "written"),
+    [
+        pytest.param("shared", f"{HOST}:9999", HOST, id="made_up_port"),
+        pytest.param("shared", HOST, HOST, id="no_port"),
+        pytest.param("shared", "localhost:8000", "localhost:8000", id="development_server"),
+        pytest.param("personal", f"{HOST}:8443", f"{HOST}:8443", id="personal"),
+    ],
+)
+async def test_shared_page_with_a_base_has_no_port_that_a_visitor_chose(
+    cache: Literal["shared", "personal"], asked: str, written: str
+) -> None:
+    scope = request(headers=[(b"host", asked.encode()), (b"accept", b"text/html")])
+
+    answer = await ask(page(content=ELSEWHERE), scope, policy=make_policy(hosts=(HOST, "localhost"), cache=cache))
+
+    assert f'<script defer src="//{written}/cookies/static/'.encode() in answer.body

@@ -20,6 +20,7 @@ from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, R
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from consentgate.visit import Visit
 from tests.conftest import (
     A_DAY,
     BANNER,
@@ -1288,3 +1289,27 @@ async def test_a_path_of_any_text_gets_its_page_and_a_way_back(path: str, root: 
     answer = await ask(page(), request(path=path, raw_path=None, root_path=root))
 
     assert b'name="back" value="%s"' % leads_back in answer.body
+
+
+# What is prepared for a host is prepared once.
+
+
+@pytest.mark.parametrize("made_up", ["{}.evil.example", HOST + ":{}"], ids=["hosts", "ports"])
+async def test_made_up_hosts_do_not_push_out_what_is_prepared_for_a_real_one(made_up: str) -> None:
+    site = make_site(page(), make_policy(hosts=(HOST,)))._site
+    before = Visit(site, request()).prepared
+
+    for number in range(300):
+        _ = Visit(site, request(headers=[(b"host", made_up.format(number).encode())])).prepared
+
+    assert Visit(site, request()).prepared is before
+
+
+async def test_hosts_with_pages_of_their_own_share_nothing_that_is_prepared() -> None:
+    site = make_site(page(), make_policy(hosts=(HOST, "place.example")))._site
+
+    one, other = (
+        Visit(site, request(headers=[(b"host", host)])).prepared for host in (HOST.encode(), b"place.example")
+    )
+
+    assert one is not other

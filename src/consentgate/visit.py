@@ -146,6 +146,11 @@ class Site:
         """Returns what is prepared for a `Host` header, for https or not, and for a root path."""
         return lru_cache(_MOST_SPOTS)(lambda authority, over_https, root: Spot(self, authority, over_https, root))
 
+    @cached_property
+    def preparation(self) -> Callable[[Place], Preparation]:
+        """Returns what is prepared for a place: visitors can make hosts up, and none of those is a place of its own."""
+        return lru_cache(_MOST_SPOTS)(lambda place: Preparation(self, place))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
@@ -164,31 +169,22 @@ class Prepared:
     head: bytes
 
 
-class Spot:
-    """Prepare what is the same for all requests to one host: its cookies' names and what its pages get.
+class Preparation:
+    """Prepare what the pages of one place get, once for each choice.
 
     Args:
         site: what is the same for every request.
-        authority: the `Host` header.
-        over_https: whether the visitor came over https.
-        root_path: the path under which the application is mounted, as the server gives it.
+        place: where the pages are.
     """
 
-    def __init__(self, site: Site, authority: bytes, over_https: bool, root_path: str) -> None:
+    def __init__(self, site: Site, place: Place) -> None:
         self._site = site
-        self.host = host_of(authority.decode("latin-1"))
-        self.root = _quoted(root_path.rstrip("/"), safe="/~")
-        self.target = _target(site.policy, self.host, over_https=over_https)
-        self.message_target = replace(self.target, name=f"{self.target.name}{_MESSAGE}")
-        self.cookie_name = self.target.name.encode()
-        self.message_name = self.message_target.name.encode()
-        listed = self.host if self.host in site.policy.hosts else ""
-        self.place = Place(listed, self.root, self.target.secure)
+        self._place = place
         self.prepared = lru_cache(_MOST_PREPARED)(self._prepare)
         self.words = lru_cache(_MOST_PREPARED)(self._say)
 
     def _prepare(self, granted: frozenset[str], undecided: tuple[str, ...], message: str | None) -> Prepared:
-        rendering, place = self._site.rendering, self.place
+        rendering, place = self._site.rendering, self._place
         is_spoken_to = bool(undecided) or message is not None
         # The application's own templates may ask what is granted, so that this counts as well.
         put_in = rendering.fingerprint(place, granted, undecided, message)
@@ -204,10 +200,33 @@ class Spot:
     ) -> Sequence[bytes]:
         """Return the question, or what confirms a choice, in pieces between which the way back is filled in."""
         rendering = self._site.rendering
-        place = rendering.place_in(self.place, page_language, is_utf8)
+        place = rendering.place_in(self._place, page_language, is_utf8)
         if undecided:
             return rendering.question_parts(place, undecided)
         return rendering.confirmation_parts(place, message)
+
+
+class Spot:
+    """Hold what is the same for all requests to one host: its cookies' names and what its pages get.
+
+    Args:
+        site: what is the same for every request.
+        authority: the `Host` header.
+        over_https: whether the visitor came over https.
+        root_path: the path under which the application is mounted, as the server gives it.
+    """
+
+    def __init__(self, site: Site, authority: bytes, over_https: bool, root_path: str) -> None:
+        self.host = host_of(authority.decode("latin-1"))
+        self.root = _quoted(root_path.rstrip("/"), safe="/~")
+        self.target = _target(site.policy, self.host, over_https=over_https)
+        self.message_target = replace(self.target, name=f"{self.target.name}{_MESSAGE}")
+        self.cookie_name = self.target.name.encode()
+        self.message_name = self.message_target.name.encode()
+        listed = self.host if self.host in site.policy.hosts else ""
+        self.place = Place(listed, self.root, self.target.secure)
+        prepared_here = site.preparation(self.place)
+        self.prepared, self.words = prepared_here.prepared, prepared_here.words
 
 
 class Visit:
@@ -315,8 +334,14 @@ class Visit:
 
     @property
     def authority(self) -> str:
-        """`//host:port` of the site when its policy lists the host, else an empty string."""
-        return f"//{self.header(b'host')}" if self.place.host else ""
+        """`//host:port` of the site when its policy lists the host, else an empty string.
+
+        A page for a shared cache has no port in it: whoever asks may make one up, and not every cache tells by the port
+        which site it keeps a page of. Development servers have to have theirs.
+        """
+        if not self.place.host:
+            return ""
+        return f"//{self.host}" if self.site.is_shared and not _is_local(self.host) else f"//{self.header(b'host')}"
 
     @once
     def back(self) -> str:
