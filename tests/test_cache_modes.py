@@ -14,7 +14,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from consentgate import ConsentPolicy
+from consentgate import ConsentPolicy, consent_from
 from tests.conftest import (
     BANNER,
     GRANTED,
@@ -527,3 +527,82 @@ async def test_shared_page_with_a_base_has_no_port_that_a_visitor_chose(
     answer = await ask(page(content=ELSEWHERE), scope, policy=make_policy(hosts=(HOST, "localhost"), cache=cache))
 
     assert f'<script defer src="//{written}/cookies/static/'.encode() in answer.body
+
+
+# An answer that depends on consent and is no page.
+
+PUBLIC = (b"cache-control", b"public, max-age=600, s-maxage=9000")
+OF_ONE = [b"private, max-age=600"]
+JSON = (b"content-type", b"application/json")
+
+
+def asking(how: str, status: int, *headers: tuple[bytes, bytes]) -> ASGIApp:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        consent = consent_from(scope)
+        _ = consent.allows("analytics") if how == "allows" else getattr(consent, how)
+        await scripted(start(*headers, status=status), body(b"{}"))(scope, receive, send)
+
+    return app
+
+
+@pytest.mark.parametrize("how", ["allows", "granted", "undecided", "is_decided", "decided_at"])
+@pytest.mark.parametrize("cache", ["personal", "shared"])
+@pytest.mark.parametrize("answers", ANSWERS)
+async def test_answer_that_asked_for_the_consent_is_for_this_visitor_alone(
+    how: str, cache: Literal["shared", "personal"], answers: dict[str, bool] | None
+) -> None:
+    app = asking(how, 200, JSON, PUBLIC, (b"cdn-cache-control", b"max-age=9000"), (b"vary", b"Accept"))
+
+    answer = await ask(app, request(answers=answers), policy=make_policy(cache=cache))
+
+    assert answer.all(b"cache-control") == OF_ONE
+    assert answer.all(b"cdn-cache-control") == []
+    assert answer.all(b"vary") == [b"Accept, Cookie, sec-gpc"]
+
+
+@pytest.mark.parametrize("status", [301, 302, 308, 404])
+async def test_answer_that_caches_keep_unasked_is_private_when_it_asked(status: int) -> None:
+    answer = await ask(asking("allows", status, (b"location", b"/other")))
+
+    assert answer.all(b"cache-control") == [b"private"]
+    assert answer.all(b"vary") == [b"Cookie, sec-gpc"]
+
+
+async def test_shared_page_whose_template_asked_is_for_this_visitor_alone() -> None:
+    answer = await ask(asking("allows", 200, HTML, PUBLIC), policy=SHARED)
+
+    assert answer.all(b"cache-control") == OF_ONE
+
+
+@pytest.mark.parametrize("how", ["cookies_page", "settings_link"])
+async def test_answer_that_asked_for_nothing_of_the_visitor_stays_as_it_is(how: str) -> None:
+    answer = await ask(asking(how, 200, JSON, PUBLIC))
+
+    assert answer.headers == [JSON, PUBLIC]
+
+
+async def test_site_with_essential_cookies_alone_has_nothing_that_depends_on_consent() -> None:
+    policy = make_policy(categories=())
+
+    answer = await ask(asking("allows", 200, JSON, PUBLIC), policy=policy)
+
+    assert answer.headers == [JSON, PUBLIC]
+
+
+@pytest.mark.parametrize(
+    ("answers", "cookie", "expected"),
+    [
+        pytest.param(GRANTED, b"_ga=1; Path=/", OF_ONE, id="granted"),
+        pytest.param(REFUSED, b"_ga=1; Path=/", [PUBLIC[1]], id="withheld"),
+        pytest.param(REFUSED, b"_ga=; Max-Age=0", [PUBLIC[1]], id="expired"),
+        pytest.param(GRANTED, b"session=1", [PUBLIC[1]], id="essential"),
+    ],
+)
+async def test_no_shared_cache_keeps_a_cookie_that_one_visitor_agreed_to(
+    answers: dict[str, bool], cookie: bytes, expected: list[bytes]
+) -> None:
+    app = scripted(start(JSON, PUBLIC, (b"set-cookie", cookie)), body(b"{}"))
+
+    answer = await ask(app, request(answers=answers))
+
+    assert answer.all(b"cache-control") == expected

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-__all__ = ["conditions_for_app", "etag_for_browser", "is_marked", "personal", "shared", "unshared"]
+__all__ = ["conditions_for_app", "etag_for_browser", "individual", "is_marked", "personal", "shared", "unshared"]
 
 HeaderList = list[tuple[bytes, bytes]]
 
@@ -82,15 +82,27 @@ def unshared(headers: HeaderList, *, signals: Iterable[bytes] = ()) -> HeaderLis
         headers: the application's.
         signals: the request headers that made the answer another one than the page.
     """
-    directives = [member for name, value in headers if name.lower() == b"cache-control" for member in _members(value)]
     orders = any(name.lower() in _ORDERS_TO_CACHES or name.lower() == b"expires" for name, _ in headers)
-    if not orders and not any(directive.lower().startswith(_LETS_KEEP) for directive in directives):
+    if not orders and not any(
+        directive.lower().startswith(_LETS_KEEP) for directive in _all(headers, b"cache-control")
+    ):
         return headers
-    vary = [member for name, value in headers if name.lower() == b"vary" for member in _members(value)]
+    return individual(headers, signals=signals)
+
+
+def individual(headers: HeaderList, *, signals: Iterable[bytes] = ()) -> HeaderList:
+    """Return the headers of an answer that only the visitor's own browser may keep, as long as the application says.
+
+    Without a word of the application's too: caches keep some answers unasked (RFC 9111 4.2.2).
+
+    Args:
+        headers: the application's.
+        signals: the request headers that the answer depends on.
+    """
     replaced = _ORDERS_TO_CACHES | {b"cache-control", b"vary"}
     kept = [(name, value) for name, value in headers if name.lower() not in replaced]
-    own = [directive for directive in directives if not directive.lower().startswith(_FOR_SHARED)]
-    if varies := _with_members(vary, signals):
+    own = [each for each in _all(headers, b"cache-control") if not each.lower().startswith(_FOR_SHARED)]
+    if varies := _with_members(_all(headers, b"vary"), signals):
         kept.append((b"vary", varies))
     return [*kept, (b"cache-control", b", ".join([b"private", *own]))]
 
@@ -120,6 +132,10 @@ def conditions_for_app(value: bytes, state: str, *, is_page: bool) -> bytes:
 def is_marked(value: bytes) -> bool:
     """Tell whether an `If-None-Match` header holds a validator of ours."""
     return _MARK in value
+
+
+def _all(headers: HeaderList, wanted: bytes) -> list[bytes]:
+    return [member for name, value in headers if name.lower() == wanted for member in _members(value)]
 
 
 def _members(value: bytes) -> list[bytes]:

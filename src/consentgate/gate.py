@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from starlette.types import Message, Send
 
-from consentgate.caching import personal, shared, unshared
+from consentgate.caching import individual, personal, shared, unshared
 from consentgate.compression import Gunzip, Gzip, accepts_gzip
 from consentgate.cookies import is_expiry, set_cookie_name
 from consentgate.csp import enforced, is_wide_enough, nonce_of, widened
@@ -87,6 +87,9 @@ class ResponseGate:
         fields = {key.lower(): value for key, value in reversed(headers)}  # of several with a name the first
         if b"set-cookie" in fields:
             headers = _permitted(headers, self._visit)
+            message = {**message, "headers": headers}
+        if self._visit.is_individual and self._visit.site.has_choice:
+            headers = individual(headers, signals=(b"Cookie", *self._visit.site.signal_names))
             message = {**message, "headers": headers}
         kind = kind_of(message["status"], fields, self._visit)
         holds_tags = carries_tags(message["status"], fields, self._visit)
@@ -408,7 +411,10 @@ def _may_set(line: bytes, visit: Visit) -> bool:
     name = set_cookie_name(line)
     category = visit.site.rules.category_of(name)
     if category is not None:
-        if category.id in visit.consent.granted or is_expiry(line, visit.site.now()):
+        if category.id in visit.consent.granted:
+            visit.is_individual |= not category.is_essential
+            return True
+        if is_expiry(line, visit.site.now()):
             return True
         return _withheld(visit, category.id)
     handling = visit.site.policy.undeclared

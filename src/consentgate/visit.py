@@ -237,6 +237,8 @@ class Visit:
         scope: the ASGI scope as the server made it: routers change it later.
     """
 
+    is_individual = False  # whether what the application answers may depend on what this visitor agreed to
+
     def __init__(self, site: Site, scope: Scope) -> None:
         self.site = site
         headers: Any = scope.get("headers") or ()
@@ -437,27 +439,33 @@ class RequestConsent:
 
     def allows(self, category: str) -> bool:
         """Tell whether a category is on for this visitor."""
-        return self._visit.consent.allows(category)
+        return self._asked.allows(category)
 
     @property
     def granted(self) -> frozenset[str]:
         """Ids of every category that is on, essential ones included."""
-        return self._visit.consent.granted
+        return self._asked.granted
 
     @property
     def undecided(self) -> tuple[str, ...]:
         """Ids of the categories the visitor has still to answer."""
-        return self._visit.consent.undecided
+        return self._asked.undecided
 
     @property
     def is_decided(self) -> bool:
         """Whether nothing has to be asked."""
-        return self._visit.consent.is_decided
+        return self._asked.is_decided
 
     @property
     def decided_at(self) -> int | None:
         """When the visitor last decided, in seconds since 1970, or `None`."""
-        return self._visit.consent.decided_at
+        return self._asked.decided_at
+
+    @property
+    def _asked(self) -> Consent:
+        """The visitor's consent; from now on the answer is not the same for everybody."""
+        self._visit.is_individual = True
+        return self._visit.consent
 
     def leave_page_alone(self) -> None:
         """Let this response's page go out without banner and tags. Cookies are withheld all the same."""
