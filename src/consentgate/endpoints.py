@@ -283,7 +283,8 @@ class Endpoints:
             source=choice.source,
         )
         try:
-            await self._site.log.write(record, self._site.rendering.policy_version)
+            version = self._site.rendering.policy_version
+            await self._site.log.write(record, version, only_refuses=not choice.grants)
         except NotRecordedError:
             if choice.grants:
                 raise

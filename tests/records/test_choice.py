@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -330,6 +330,36 @@ async def test_a_withdrawal_that_could_not_be_recorded_is_recorded_when_the_log_
     assert (withdrawn.action, withdrawn.previous) == ("withdraw", accepted.receipt_id)
 
 
+async def test_a_part_that_was_taken_back_while_the_log_was_down_is_recorded_when_it_is_back() -> None:
+    store = DownAtFirst()
+    async with make_client(page(), records=store) as client:
+        await choose(client, "accept_all")
+        store.is_down = True
+        await choose(client, marketing="no")
+        store.is_down = False
+        await choose(client, analytics="no")
+
+    accepted, _, taken_back = store.records
+    assert (taken_back.previous, taken_back.receipt_id) == (accepted.receipt_id, "")
+    assert taken_back.choices == {"analytics": True, "essential": True, "marketing": False}
+
+
+async def test_an_erased_id_does_not_come_back_with_what_is_recorded_later() -> None:
+    store = DownAtFirst()
+    log = ConsentLog(store)
+    erased, kept = (make_refusal(action="withdraw", previous=letter * 24, time=NOW) for letter in "ab")
+    store.is_down = True
+    for withdrawal in (erased, kept):
+        with pytest.raises(NotRecordedError):
+            await log.write(withdrawal, VERSION)
+    store.is_down = False
+
+    await log.erase(erased.previous)
+    await log.write(make_refusal(), VERSION)
+
+    assert store.records == [make_refusal(), replace(erased, previous="", time=NOW - NOW % A_DAY), kept]
+
+
 async def test_a_grant_that_could_not_be_recorded_is_not_recorded_later() -> None:
     store = DownAtFirst()
     async with make_client(page(), records=store) as client:
@@ -433,6 +463,57 @@ async def test_a_grant_that_comes_too_late_is_made_anonymous_again() -> None:
 
     assert await asyncio.to_thread(slow.done.wait, 10)
     assert slow.records == []
+
+
+class Locked(Slow):
+    """A store that hangs, and then fails."""
+
+    is_locked = True
+
+    def append(self, record: ConsentRecord, version: PolicyVersion) -> None:
+        self.entered.set()
+        assert self.release.wait(10)
+        if self.is_locked:
+            self.done.set()
+            raise TimeoutError
+        Memory.append(self, record, version)
+
+
+async def test_a_withdrawal_is_recorded_later_also_when_the_store_hung_before_it_failed() -> None:
+    store = Locked()
+    log = ConsentLog(store, grant_seconds=0.01)
+    withdrawal = make_refusal(action="withdraw", previous="a" * 24, time=NOW)
+
+    with pytest.raises(NotRecordedError):
+        await log.write(withdrawal, VERSION)
+    store.release.set()
+    await until(lambda: log.threads_at_work == 0)
+    store.is_locked = False
+    await log.write(make_refusal(), VERSION)
+
+    assert store.records == [make_refusal(), withdrawal]
+
+
+async def test_a_refusal_that_a_slow_store_kept_after_all_is_recorded_once() -> None:
+    store = Locked()
+    store.is_locked = False
+    log = ConsentLog(store, grant_seconds=0.01)
+
+    with pytest.raises(NotRecordedError):
+        await log.write(make_refusal(), VERSION)
+    store.release.set()
+    await until(lambda: log.threads_at_work == 0)
+    await log.write(make_refusal(source="banner"), VERSION)
+
+    assert store.records == [make_refusal(), make_refusal(source="banner")]
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    for _ in range(1_000):
+        if is_so():
+            return
+        await asyncio.sleep(0.01)
+    pytest.fail("It never came to that.")
 
 
 async def test_a_store_that_hangs_holds_no_more_threads_than_a_few() -> None:

@@ -7,13 +7,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from threading import Lock
 from typing import TypeVar
 
 import anyio
 import anyio.to_thread
 
-from consentgate.records.record import ConsentRecord, PolicyVersion, RecordStore, StoreError
+from consentgate.records.record import ConsentRecord, PolicyVersion, RecordStore, StoreError, start_of_day
 
 __all__ = ["ConsentLog", "NotRecordedError"]
 
@@ -67,7 +68,7 @@ class ConsentLog:
         self._lock = Lock()
         # Two allowances: a flood of refusals leaves grants possible.
         self._allowances = {grants: _Allowance(per_minute, clock) for grants in (True, False)}
-        self._owed: deque[_Attempt] = deque(maxlen=_MOST_OWED)
+        self._owed: deque[tuple[ConsentRecord, PolicyVersion]] = deque(maxlen=_MOST_OWED)
         self._clock = clock
         self._warned_at = float("-inf")
 
@@ -76,40 +77,60 @@ class ConsentLog:
         """How many threads are in the store, those nobody waits for any more included."""
         return self._inside
 
-    async def write(self, record: ConsentRecord, version: PolicyVersion) -> None:
+    async def write(self, record: ConsentRecord, version: PolicyVersion, *, only_refuses: bool | None = None) -> None:
         """Record an act; return when it is durable.
 
+        Args:
+            record: the act.
+            version: the policy version it answers.
+            only_refuses: whether it agrees to nothing new, and so holds even when it is recorded later; by default
+                when nothing is granted after it.
+
         Raises:
-            NotRecordedError: when it is not, and will not be.
+            NotRecordedError: when it is not; a refusal is then recorded with a later act.
         """
-        if not self._allowances[record.grants].take():
+        grants = record.grants if only_refuses is None else not only_refuses
+        if not self._allowances[grants].take():
             self._warn("rate", None)
             raise NotRecordedError(busy=True)
-        attempt = _Attempt(self.store, record, version)
+        attempt = _Attempt(self.store, record, version, grants=grants)
         try:
-            await self._run(lambda: self._append(attempt), seconds=self._seconds[record.grants])
+            await self._run(lambda: self._append(attempt), seconds=self._seconds[grants])
         except NotRecordedError:
-            if not attempt.settle():
-                self._owe(attempt)
+            if self._has_given_up(attempt):
                 raise
-        finally:
-            attempt.settle()
+        except BaseException:  # the visitor left
+            self._has_given_up(attempt)
+            raise
+
+    def _has_given_up(self, attempt: _Attempt) -> bool:
+        if attempt.give_up():
+            self._owe(attempt.record, attempt.version)
+        return attempt.is_given_up
 
     def _append(self, attempt: _Attempt) -> None:
-        attempt()
+        try:
+            attempt()
+        except BaseException:
+            if attempt.fail():  # after its visitor was let go
+                self._owe(attempt.record, attempt.version)
+            raise
         for _ in range(min(len(self._owed), _OWED_AT_ONCE)):  # the store works again
             with suppress(IndexError):  # another thread took the last one
                 owed = self._owed.popleft()
                 try:
-                    self.store.append(owed.record, owed.version)
+                    self.store.append(*owed)
                 except Exception:
                     self._owed.appendleft(owed)
                     raise
 
-    def _owe(self, attempt: _Attempt) -> None:
-        """Remember a refusal that could not be recorded: it holds, and is recorded with the next act."""
-        if not attempt.record.grants and not attempt.is_at_work:
-            self._owed.append(attempt)
+    def _owe(self, record: ConsentRecord, version: PolicyVersion) -> None:
+        """Remember a refusal that could not be recorded: it holds, and is recorded with the next act.
+
+        The visitor's cookie keeps the receipt it had, so that the act gets none of its own.
+        """
+        time = record.time if record.previous else start_of_day(record.time)
+        self._owed.append((replace(record, receipt_id="", time=time), version))
 
     async def trail(self, receipt_id: str) -> Sequence[ConsentRecord]:
         """Return a receipt's acts, oldest first; see `RecordStore.trail`.
@@ -125,7 +146,16 @@ class ConsentLog:
         Raises:
             NotRecordedError: when the store fails.
         """
-        return await self._run(lambda: self.store.erase(receipt_id), seconds=self._seconds[True])
+        return await self._run(lambda: self._erase(receipt_id), seconds=self._seconds[True])
+
+    def _erase(self, receipt_id: str) -> int:
+        for _ in range(len(self._owed)):  # what is written later must not bring the id back
+            with suppress(IndexError):
+                record, version = self._owed.popleft()
+                if receipt_id and record.previous == receipt_id:
+                    record = replace(record, previous="", time=start_of_day(record.time))
+                self._owed.append((record, version))
+        return self.store.erase(receipt_id)
 
     async def policy_version(self, wording: str) -> PolicyVersion | None:
         """Return the policy version that holds a wording.
@@ -178,39 +208,52 @@ class ConsentLog:
 
 
 class _Attempt:
-    """Append one record; what is finished after its visitor was told "not recorded" is made anonymous again."""
+    """Append one record, while its visitor waits or no longer does.
 
-    def __init__(self, store: RecordStore, record: ConsentRecord, version: PolicyVersion) -> None:
+    Args:
+        store: where to.
+        record: the act.
+        version: the policy version it answers.
+        grants: whether it agrees to something: what is finished after its visitor was told "not recorded" is then made
+            anonymous again. An act that only refuses holds whenever it is recorded.
+    """
+
+    def __init__(self, store: RecordStore, record: ConsentRecord, version: PolicyVersion, *, grants: bool) -> None:
         self.record = record
         self.version = version
-        self.is_at_work = False  # in the store, whether or not somebody still waits for it
+        self.is_given_up = False
         self._store = store
+        self._grants = grants
         self._lock = Lock()
+        self._is_at_work = False  # in the store, whether or not somebody still waits for it
         self._is_durable = False
-        self._is_given_up = False
 
     def __call__(self) -> None:
-        if self._has_been_given_up():
+        if not self._has_begun():
             return
-        self.is_at_work = True
-        try:
-            self._store.append(self.record, self.version)
-        except BaseException:
-            self.is_at_work = False
-            raise
-        if self._has_been_given_up(by_then=True) and self.record.receipt_id:
+        self._store.append(self.record, self.version)
+        with self._lock:
+            self._is_durable = True
+            too_late = self.is_given_up
+        if too_late and self._grants and self.record.receipt_id:
             self._store.erase(self.record.receipt_id)
 
-    def _has_been_given_up(self, *, by_then: bool = False) -> bool:
+    def _has_begun(self) -> bool:
         with self._lock:
-            self._is_durable = by_then
-            return self._is_given_up
+            self._is_at_work = not self.is_given_up
+            return self._is_at_work
 
-    def settle(self) -> bool:
-        """Tell whether the record is durable; if it is not, give it up."""
+    def fail(self) -> bool:
+        """Note that the store failed; tell whether that leaves a refusal that nobody else remembers."""
         with self._lock:
-            self._is_given_up = not self._is_durable
-            return self._is_durable
+            self._is_at_work = False
+            return self.is_given_up and not self._grants and not self._is_durable
+
+    def give_up(self) -> bool:
+        """Wait no longer; tell whether that leaves a refusal that is neither recorded nor about to be."""
+        with self._lock:
+            self.is_given_up = not self._is_durable
+            return self.is_given_up and not self._grants and not self._is_at_work
 
 
 class _Allowance:
