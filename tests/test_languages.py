@@ -446,6 +446,16 @@ async def test_a_page_kept_by_the_browser_is_old_once_a_text_of_any_language_has
 # Wrong settings stop the start
 
 
+async def test_what_an_own_text_puts_between_names_is_text_and_no_markup(tmp_path: Path) -> None:
+    english = """[list]\ntwo = "{first} <script>alert(1)</script> {last}"\n"""
+    async with make_client(page(), make_policy(texts=own_texts(tmp_path, en=english))) as client:
+        for address in ("/", "/cookies"):
+            read = (await client.get(address)).text
+
+            assert "<script>alert" not in read
+        assert "&lt;script&gt;alert(1)&lt;/script&gt;" in (await client.get("/")).text
+
+
 @pytest.mark.parametrize(
     ("file", "content", "said"),
     [
@@ -478,6 +488,13 @@ async def test_a_page_kept_by_the_browser_is_old_once_a_text_of_any_language_has
         ("lv.toml", "", "language.name: It is a new language. Add name to [language]."),
         ("pl.toml", '[language]\ndirection = "up"', "language.direction = 'up': Write ltr or rtl."),
         ("pl.toml", '[language]\nplural = "import os"', "language.plural = 'import os': Write it as gettext does"),
+        ("pl.toml", '[language]\nplural = "nplurals=2; plural=n%0;"', "Write it as gettext does"),
+        ("pl.toml", "[language]\nplural = 5", "language.plural = 5: Write it as gettext does"),
+        (
+            "pl.toml",
+            '[list]\ntwo = "{first}{first}{last}"',
+            "list.two = '{first}{first}{last}': Put each place into it",
+        ),
         ("pl.toml", '[category_polls]\ntitle = "x"', "category_polls.title = 'x': There is no text of this name."),
         ("pl.po", 'msgid "', "It cannot be read: "),
     ],

@@ -85,7 +85,8 @@ class Speech:
 
     def listed(self, pieces: Iterable[str]) -> Safe:
         """Join names, or markup, as a sentence of the language does."""
-        return Safe(self.texts.listed([str(escape(piece)) for piece in pieces]))  # noqa: S704 - each is escaped
+        escaped = [str(escape(piece)) for piece in pieces]
+        return Safe(self.texts.listed(escaped, written=lambda words: str(escape(words))))  # noqa: S704 - all is escaped
 
     def _known_duration(self, text: str) -> Safe | None:
         """Say one of the built-in durations, or return `None` when a text is none: 2 days, Up to 2 days."""

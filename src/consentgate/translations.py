@@ -55,6 +55,7 @@ _DIGITS = "0123456789"
 _FORM = re.compile(r"(.+)\.[0-9]")
 _PLURAL = re.compile(r"plural=([^;]+)")
 _PLURAL_BY_DEFAULT = "nplurals=2; plural=(n != 1);"
+_NUMBERS_TRIED = 200  # languages differ up to 100
 _ABOUT = "language."  # keys of what is said about the language itself: data, not texts
 _MAY_BE_LEFT_OUT = frozenset(("site", "count"))
 
@@ -93,16 +94,21 @@ class Texts:
         form = self.entries.get(f"duration.{unit}.{self.plural(count)}", "")
         return form.format(count=self.number(count))
 
-    def listed(self, names: Sequence[str]) -> str:
-        """Join names as a sentence does: a, b and c. The names are taken as they are."""
+    def listed(self, names: Sequence[str], *, written: Callable[[str], str] = str) -> str:
+        """Join names as a sentence does: a, b and c. The names are taken as they are.
+
+        Args:
+            names: what is joined.
+            written: writes the words between them, where they have to be escaped.
+        """
         if len(names) < 2:
             return "".join(names)
         if len(names) == 2:
-            return self._joined("two", *names)
+            return self._joined("two", *names, written)
         first, *middle, last = names
         for name in middle:
-            first = self._joined("more", first, name)
-        return self._joined("end", first, last)
+            first = self._joined("more", first, name, written)
+        return self._joined("end", first, last, written)
 
     def date(self, day: date) -> str:
         """Write a date as a sentence does: 22 November 2026."""
@@ -125,10 +131,10 @@ class Texts:
         found = ((key, pattern.fullmatch(text)) for key, pattern in self._description_patterns)
         return next(((key, match.groupdict()) for key, match in found if match), None)
 
-    def _joined(self, how: str, first: str, last: str) -> str:
+    def _joined(self, how: str, first: str, last: str, written: Callable[[str], str]) -> str:
         # Not by format: a name may hold braces.
         pattern = self.entries.get(f"list.{how}") or "{first}, {last}"
-        before, between, after = re.split(r"\{first\}|\{last\}", pattern)
+        before, between, after = map(written, re.split(r"\{first\}|\{last\}", pattern))
         return f"{before}{first}{between}{last}{after}"
 
     @cached_property
@@ -355,8 +361,10 @@ def _file_problems(
         yield Problem(f"{path}: language.direction", direction, "Write ltr or rtl.")
     rule = entries.get("language.plural", _PLURAL_BY_DEFAULT)
     try:
-        _plural_form(rule)
-    except ValueError:
+        form_of = _plural_form(rule)
+        for number in range(_NUMBERS_TRIED):
+            form_of(number)
+    except (TypeError, ValueError, ArithmeticError):
         yield Problem(f"{path}: language.plural", rule, f"Write it as gettext does: {_PLURAL_BY_DEFAULT}")
     for key, text in entries.items():
         if remedy := _remedy_for(key, text, source, known):
@@ -381,6 +389,8 @@ def _remedy_for(key: str, text: object, source: Mapping[str, str], known: Collec
     if unknown := sorted(found - wanted):
         filled = ", ".join(f"{{{name}}}" for name in sorted(wanted)) or "none"
         return f"Nothing fills {{{unknown[0]}}}. Places that are filled: {filled}."
+    if key.startswith("list.") and any(text.count(f"{{{name}}}") > 1 for name in wanted):
+        return "Put each place into it once."
     if lost := sorted(wanted - found - _MAY_BE_LEFT_OUT):
         return f"Put {{{lost[0]}}} into it: visitors have to read what stands there."
     return None
