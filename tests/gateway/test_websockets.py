@@ -193,6 +193,23 @@ def test_a_websocket_that_is_silent_for_too_long_is_closed(front: Front, echo: E
         assert connection.close_code == 1001
 
 
+def test_the_log_holds_nothing_of_the_visitor(tmp_path: Path) -> None:
+    told = {"X-Forwarded-For": "203.0.113.77", "User-Agent": "s3cret-agent", "Cookie": "session=s3cret"}
+    echo = Echo()
+    with listening(echo) as server, gateway(tmp_path, server.socket.getsockname()[1]) as front:
+        with open_socket(front, "/s3cret?token=s3cret", additional_headers=told) as connection:
+            connection.send("s3cret")
+            connection.recv(timeout=10)
+        with pytest.raises(InvalidStatus):
+            open_socket(front, "/refused?token=s3cret", additional_headers=told)
+        front.stop()
+        said = front.said()
+
+    assert "Listening on" in said
+    assert len(echo.asked) == 2
+    assert [secret for secret in ("s3cret", "203.0.113.77", "/refused", "WebSocket") if secret in said] == []
+
+
 def test_a_site_that_is_down_is_a_502(tmp_path: Path) -> None:
     with gateway(tmp_path, free_port()) as front, pytest.raises(InvalidStatus) as refusal:
         open_socket(front)

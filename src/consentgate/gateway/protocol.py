@@ -7,12 +7,17 @@ unclear hosts, and transfer codings that the site might read differently (RFC 91
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-__all__ = ["GatewayProtocol", "protocol_for"]
+__all__ = ["GatewayProtocol", "GatewaySockets", "protocol_for"]
+
+_socket_log = logging.getLogger("uvicorn.error.websockets")
+_socket_log.setLevel(logging.WARNING)
 
 LARGEST_HEAD = 65_536  # bytes of a request's first line and headers
 MOST_HEADERS = 200
@@ -164,6 +169,14 @@ class GatewayProtocol(HttpToolsProtocol):
         if self._too_slow is not None:
             self._too_slow.cancel()
             self._too_slow = None
+
+
+class GatewaySockets(WebSocketsSansIOProtocol):
+    """Speak websockets as uvicorn does, but log faults only: its notes hold the visitor's address, path and query."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.logger = self.conn.logger = _socket_log
 
 
 def protocol_for(head_seconds: float) -> type[GatewayProtocol]:

@@ -19,7 +19,7 @@ from consentgate.errors import ConfigurationError, Problem
 from consentgate.gateway.app import MakeGateway
 from consentgate.gateway.logs import configure
 from consentgate.gateway.metrics import forget_worker, served, shared_folder
-from consentgate.gateway.protocol import protocol_for
+from consentgate.gateway.protocol import GatewaySockets, protocol_for
 from consentgate.gateway_settings import GatewaySettings, split_address
 from consentgate.middleware import read_keys
 
@@ -102,7 +102,7 @@ def _configuration(make: MakeGateway, settings: GatewaySettings) -> uvicorn.Conf
         factory=True,
         workers=settings.workers,
         http="httptools",
-        ws="websockets-sansio",
+        ws=GatewaySockets,
         lifespan="on",
         log_config=None,
         access_log=False,  # it would log addresses
