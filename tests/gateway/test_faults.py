@@ -6,6 +6,8 @@ import asyncio
 import os
 import re
 import signal
+import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -137,6 +139,31 @@ def test_a_site_that_is_killed_in_the_middle_leaves_no_page_that_looks_whole(
         httpx.get(front.url, trust_env=False, timeout=20)
 
     assert still_answers(front, behind)
+
+
+def test_a_reset_is_not_the_end_of_an_answer_without_a_length(front: Front, behind: RawSite) -> None:
+    async def handler(talk: Conversation) -> None:
+        await talk.say(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\nhalf a page")
+        await asyncio.sleep(0.2)
+        connection = talk.writer.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # to close is to reset
+        talk.hang_up()
+
+    behind.handler = handler
+    with pytest.raises(httpx.RemoteProtocolError):
+        httpx.get(front.url, trust_env=False, timeout=20)
+
+    assert still_answers(front, behind)
+
+
+def test_an_orderly_end_is_the_end_of_an_answer_without_a_length(front: Front, behind: RawSite) -> None:
+    async def handler(talk: Conversation) -> None:
+        await talk.say(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\na page")
+        talk.writer.close()
+
+    behind.handler = handler
+
+    assert httpx.get(front.url, trust_env=False, timeout=20).text == "a page"
 
 
 def test_a_site_that_is_killed_within_a_page_leaves_none_that_looks_whole(front: Front, behind: RawSite) -> None:

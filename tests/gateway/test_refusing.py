@@ -180,6 +180,8 @@ def test_an_upgrade_to_what_is_no_websocket_is_answered_as_if_it_were_not_asked_
         pytest.param(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", id="coding"),
         pytest.param(b"HTTP/1.1 200 OK\r\nX: a\x00b\r\nContent-Length: 2\r\n\r\nok", id="null"),
         pytest.param(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n", id="upgrade"),
+        pytest.param(b"HTTP/1.1 999 Denied\r\nContent-Length: 2\r\n\r\nok", id="status_above"),
+        pytest.param(b"HTTP/1.1 099 Early\r\nContent-Length: 2\r\n\r\nok", id="status_below"),
         pytest.param(b"HTTP/1.1 200 OK\r\n" + b"X: " + b"x" * 1_000_000 + b"\r\n\r\n", id="large_head"),
     ],
 )

@@ -88,7 +88,7 @@ class _Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.resume_writing()
         if self._answer is not None:
-            self._answer.lost()
+            self._answer.lost(was_broken=exc is not None)
 
 
 class Answer:
@@ -190,9 +190,9 @@ class Answer:
             self.connection.transport.pause_reading()
         self._wake()
 
-    def lost(self) -> None:
-        """Take note that the connection has ended."""
-        if self.has_head and self._ends_with_connection:
+    def lost(self, *, was_broken: bool) -> None:
+        """Take note that the connection has ended, orderly or by a reset: that is not the end of an answer."""
+        if self.has_head and self._ends_with_connection and not was_broken:
             self.is_complete = True
         elif self.has_begun:
             self.fail(BrokenAnswerError("the site stopped in the middle of its answer"))
@@ -216,6 +216,8 @@ class Answer:
         self._is_interim = 100 <= self.status < 200
         if self.status == 101:
             raise ValueError("nobody asked for another protocol")
+        if not 100 <= self.status < 600:  # RFC 9110 15: anything else is to be treated as a fault of the server's
+            raise ValueError("no status of HTTP")
         if self._is_interim:
             return
         names = {name.lower() for name, _ in self.headers}
