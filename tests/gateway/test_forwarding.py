@@ -22,6 +22,11 @@ def said(*headers: tuple[str, str]) -> HeaderList:
         pytest.param(PROXY, "10.3.3.3", "10.3.3.3", id="only_proxies"),
         pytest.param(PROXY, "unknown, nonsense", PROXY, id="no_addresses"),
         pytest.param(PROXY, "2001:db8::1", "2001:db8::1", id="ipv6"),
+        pytest.param(PROXY, "6.6.6.6, 203.0.113.7:4711", "203.0.113.7", id="with_a_port"),
+        pytest.param(PROXY, "6.6.6.6, [2001:db8::1]:4711", "2001:db8::1", id="ipv6_with_a_port"),
+        pytest.param(PROXY, "6.6.6.6, unknown", PROXY, id="unknown_after_an_invented_one"),
+        pytest.param(PROXY, "6.6.6.6, unknown, 10.1.1.1", "10.1.1.1", id="unknown_before_a_proxy"),
+        pytest.param(PROXY, 'fe80::1%x";host=evil', PROXY, id="zone"),
         pytest.param("203.0.113.9", "6.6.6.6", "203.0.113.9", id="stranger"),
         pytest.param("::ffff:10.0.0.9", "203.0.113.7", "203.0.113.7", id="ipv4_in_ipv6"),
     ],
@@ -47,6 +52,37 @@ def test_proxies_may_say_it_with_forwarded() -> None:
     peer = forwarding.peer_of(PROXY, "http", headers)
 
     assert (peer.address, peer.scheme) == ("2001:db8::7", "https")
+
+
+@pytest.mark.parametrize(
+    ("value", "address", "scheme"),
+    [
+        pytest.param("for=6.6.6.6, for=unknown", PROXY, "http", id="unknown"),
+        pytest.param("for=6.6.6.6, for=_hidden;proto=https", PROXY, "https", id="hidden"),
+        pytest.param("for=_x;proto=https, for=203.0.113.7", "203.0.113.7", "http", id="invented_and_hidden"),
+        pytest.param("for=6.6.6.6;proto=https, for=203.0.113.7", "203.0.113.7", "http", id="invented_scheme"),
+        pytest.param("for=203.0.113.7;proto=https, for=10.1.1.1", "203.0.113.7", "https", id="outer_proxy"),
+    ],
+)
+def test_of_forwarded_only_what_our_proxies_wrote_is_taken(value: str, address: str, scheme: str) -> None:
+    forwarding = Forwarding(["10.0.0.0/8"], "forwarded")
+
+    peer = forwarding.peer_of(PROXY, "http", said(("forwarded", value)))
+
+    assert (peer.address, peer.scheme) == (address, scheme)
+
+
+def test_only_the_gateway_writes_headers_about_forwarding() -> None:
+    forwarding = Forwarding([], "x-forwarded")
+    invented = said(
+        ("host", "a"), ("x-forwarded-prefix", "/evil"), ("X-Forwarded-Anything", "1"), ("x-requested-with", "x")
+    )
+    peer = forwarding.peer_of("203.0.113.9", "http", [])
+
+    names = {name.decode() for name, _ in forwarding.request_headers(invented, peer)}
+
+    forwarded = {"x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-real-ip", "forwarded"}
+    assert names == {"host", "x-requested-with", *forwarded}
 
 
 def test_an_ipv6_address_is_quoted_in_forwarded() -> None:

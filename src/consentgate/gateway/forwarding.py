@@ -31,20 +31,13 @@ _HOP_BY_HOP = frozenset(
 _ABOUT_THE_VISITOR = frozenset(
     (
         b"forwarded",
-        b"x-forwarded-for",
-        b"x-forwarded-host",
-        b"x-forwarded-port",
-        b"x-forwarded-proto",
-        b"x-forwarded-protocol",
-        b"x-forwarded-scheme",
-        b"x-forwarded-server",
-        b"x-forwarded-ssl",
         b"x-real-ip",
         b"x-url-scheme",
         b"front-end-https",
         b"proxy",  # CGI would make HTTP_PROXY of it ("httpoxy", CVE-2016-5385)
     )
 )
+_FORWARDED = b"x-forwarded-"  # with any ending: frameworks build addresses from X-Forwarded-Prefix
 _NOT_FOR_THE_SITE = _HOP_BY_HOP | _ABOUT_THE_VISITOR | {b"expect"}  # the server has answered 100-continue itself
 # A connection may not name these to have them taken off the message (RFC 9110 7.6.1: they are for all recipients).
 _NEVER_NAMED = frozenset((b"host", b"content-length", b"content-type", b"cookie", b"set-cookie", b"cache-control"))
@@ -88,11 +81,14 @@ class Forwarding:
         """
         if not self._trusts(client):
             return Peer(client, scheme, (client,) if client else ())
-        named, said = self._said_forwarded(headers) if self._reads_forwarded else self._said(headers)
-        chain = (*named, client)
+        named = _nearest(_said_forwarded(headers) if self._reads_forwarded else _said(headers))
+        chain = (*(address for address, _ in named), client)
         # From the nearest back to the first that is not a proxy of ours: what stands before may be invented.
         stranger = next((place for place in range(len(chain) - 1, -1, -1) if not self._trusts(chain[place])), 0)
-        return Peer(chain[stranger], said if said in ("http", "https") else scheme, chain[stranger:])
+        schemes = [said for _, said in named[stranger:] if said]
+        said = schemes[-1] if schemes else "" if self._reads_forwarded else _last(headers, b"x-forwarded-proto")
+        known = chain[stranger:] if chain[stranger] else chain[stranger + 1 :]
+        return Peer(known[0], said if said in ("http", "https") else scheme, known)
 
     def request_headers(self, headers: HeaderList, peer: Peer) -> HeaderList:
         """Return what the site gets of a request's headers, with what it may know about the visitor."""
@@ -100,7 +96,10 @@ class Forwarding:
         kept = [
             (name, value)
             for name, value in headers
-            if (key := name.lower()) not in _NOT_FOR_THE_SITE and key not in named and b"_" not in key
+            if (key := name.lower()) not in _NOT_FOR_THE_SITE
+            and key not in named
+            and not key.startswith(_FORWARDED)
+            and b"_" not in key
         ]
         host = next((value for name, value in kept if name.lower() == b"host"), b"")
         proto = peer.scheme.encode()
@@ -122,22 +121,34 @@ class Forwarding:
             known = self._known[address] = any(ip in net for ip in _ip(address) for net in self._networks)
         return known
 
-    @staticmethod
-    def _said(headers: HeaderList) -> tuple[list[str], str]:
-        named = [one for one in _list_of(headers, b"x-forwarded-for") if list(_ip(one))]
-        protos = _list_of(headers, b"x-forwarded-proto")
-        return named, protos[-1].lower() if protos else ""
 
-    @staticmethod
-    def _said_forwarded(headers: HeaderList) -> tuple[list[str], str]:
-        named, proto = [], ""
-        for element in _list_of(headers, b"forwarded"):
-            pairs = dict(_pair(part) for part in element.split(";"))
-            address = _without_port(pairs.get("for", ""))
-            if list(_ip(address)):
-                named.append(address)
-            proto = pairs.get("proto", proto).lower()
-        return named, proto
+def _said(headers: HeaderList) -> list[tuple[str, str]]:
+    return [(one, "") for one in _list_of(headers, b"x-forwarded-for")]
+
+
+def _said_forwarded(headers: HeaderList) -> list[tuple[str, str]]:
+    elements = (dict(map(_pair, element.split(";"))) for element in _list_of(headers, b"forwarded"))
+    return [(pairs.get("for", ""), pairs.get("proto", "").lower()) for pairs in elements]
+
+
+def _nearest(said: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return the hops, the nearest last, back to one without an address, `unknown` for example: it comes as empty.
+
+    To pass over it would be to believe what somebody wrote before it.
+    """
+    named: list[tuple[str, str]] = []
+    for one, scheme in reversed(said):
+        address = _without_port(one)
+        is_known = bool(list(_ip(address)))
+        named.insert(0, (address if is_known else "", scheme))
+        if not is_known:
+            break
+    return named
+
+
+def _last(headers: HeaderList, name: bytes) -> str:
+    values = _list_of(headers, name)
+    return values[-1].lower() if values else ""
 
 
 def end_to_end(headers: HeaderList) -> HeaderList:
@@ -179,6 +190,8 @@ def _without_port(address: str) -> str:
 
 def _ip(address: str) -> Iterable[ipaddress.IPv4Address | ipaddress.IPv6Address]:
     """Yield the address if it is one, an IPv4 address in IPv6 clothes as itself."""
+    if "%" in address:  # a zone may hold any characters, and means nothing on another machine (RFC 4007 6)
+        return
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
