@@ -104,7 +104,7 @@ class Texts:
         if len(names) < 2:
             return "".join(names)
         if len(names) == 2:
-            return self._joined("two", *names, written)
+            return self._joined("two", names[0], names[1], written)
         first, *middle, last = names
         for name in middle:
             first = self._joined("more", first, name, written)
