@@ -481,7 +481,7 @@ class Locked(Slow):
 
 async def test_a_withdrawal_is_recorded_later_also_when_the_store_hung_before_it_failed() -> None:
     store = Locked()
-    log = ConsentLog(store, grant_seconds=0.01)
+    log = ConsentLog(store)
     withdrawal = make_refusal(action="withdraw", previous="a" * 24, time=NOW)
 
     with pytest.raises(NotRecordedError):
@@ -497,7 +497,7 @@ async def test_a_withdrawal_is_recorded_later_also_when_the_store_hung_before_it
 async def test_a_refusal_that_a_slow_store_kept_after_all_is_recorded_once() -> None:
     store = Locked()
     store.is_locked = False
-    log = ConsentLog(store, grant_seconds=0.01)
+    log = ConsentLog(store)
 
     with pytest.raises(NotRecordedError):
         await log.write(make_refusal(), VERSION)
