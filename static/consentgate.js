@@ -19,7 +19,7 @@
 
   // Resolves to whether something has just been stopped, or is still to be cleared by the server.
   async function apply(state) {
-    dispatchEvent(new CustomEvent("consentgate", { detail: state }));
+    window.consentgateHears && consentgateHears(state);
     const question = document.querySelector("#consentgate [data-consentgate-question]:not([hidden])");
     if (question && !state.undecided.length) question.closest("[data-consentgate]").remove();
     for (const [area, pattern] of state.storage) sweep(area, new RegExp(pattern));

@@ -75,8 +75,8 @@ HELD = {
         f"<script {INERT} {MARKETING} data-consent-type=module src=//connect.facebook.net/x.js></script>",
     ),
     "upper_case": (
-        "<SCRIPT SRC='HTTPS://CONNECT.FACEBOOK.NET/x.js'></SCRIPT>",
-        f"<SCRIPT {INERT} {MARKETING} SRC='HTTPS://CONNECT.FACEBOOK.NET/x.js'></SCRIPT>",
+        "<SCRIPT SRC='HTTPS://connect.facebook.net/x.js'></SCRIPT>",
+        f"<SCRIPT {INERT} {MARKETING} SRC='HTTPS://connect.facebook.net/x.js'></SCRIPT>",
     ),
     "own_matomo": (
         '<script src="https://stats.luton.example/m/matomo.js"></script>',

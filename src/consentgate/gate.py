@@ -174,7 +174,7 @@ class ResponseGate:
         """Pass a piece of a page on, and before the first one the page's start: its length may be known now."""
         last = not message.get("more_body", False)
         body = came = message.get("body", b"")
-        if self._rewriter is not None:
+        if self._rewriter is not None and not self._is_plain_page(body, last=last):
             body = self._rewriter.feed(body)
             body += self._rewriter.close() if last else b""
         if self._visit.places_banner and self._start is not None and last and MARK not in body:
@@ -194,6 +194,13 @@ class ResponseGate:
         headers = self._of_a_part(start["headers"], last=last)
         start["headers"] = self._encoded(_with_length(headers, len(body) if last else None))
         return self._send(start) if piece is None else _both(self._send, start, piece)
+
+    def _is_plain_page(self, body: bytes, *, last: bool) -> bool:
+        """Tell whether this piece is the whole page, and holds no tag that could have to wait."""
+        if not last or self._start is None or self._visit.site.printed_tags.may_be_in(body):
+            return False
+        self._rewriter = None
+        return True
 
     def _spliced(self, body: bytes, reading: Reading, *, last: bool) -> bytes:
         """Return what may leave of a piece, with the markup if its place is in there."""

@@ -29,8 +29,12 @@ _PLAIN = "text/plain"  # a type that no browser runs
 _SCRIPTS_REMEMBERED = 64  # inline scripts, likewise
 _LONGEST_SCRIPT_REMEMBERED = 8_192  # bytes of such a script
 _HOST = re.compile(rb"[/\\]{2}([^/\\\"'?#>\t\n\f\r ]+)")
+_MARKS = (b"data-consent", b"data-category", b"data-name")
+_EVERYDAY = frozenset(("com", "config", "create", "init", "load", "net", "org", "php", "push"))
+_SHORTEST_NEEDLE = 5
 _MARK = re.compile(rb"[dD][aA][tT][aA]-(?i:consent|category|name)")
 _WORD = re.compile(rb"[A-Za-z0-9_.-]{3,}")
+_WORD_IN_SNIPPET = re.compile(r"[A-Za-z0-9_.-]{3,}")
 _NOT_IN_A_NAME = re.compile(r"[^a-z0-9]+")
 _HIDDEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
 _TINY = re.compile(r"\s*0*[0-2](?:px)?\s*")
@@ -98,9 +102,18 @@ class PrintedTags:
         self._snippets = frozenset(max(found, key=len) for found in words if found)
         self._is_anywhere = any(service.elsewhere for service in services)  # some serve their script themselves
         self._hosts = {address.partition("/")[0] for service in services for address in service.addresses}
+        self._needles = (*_needles(services), *_MARKS)
         self._is_theirs = lru_cache(_REMEMBERED)(self._look_up)
         self._of_tag = lru_cache(_REMEMBERED)(self._look_at)
         self._of_script = lru_cache(_SCRIPTS_REMEMBERED)(self._look_into)
+
+    def may_be_in(self, page: bytes) -> bool:
+        """Tell quickly whether a whole page can hold anything that is held back; most cannot.
+
+        Looked for are a few words, as they are written in nearly all pages: in lower case, and with no character
+        references in them. Of a service whose script the page does not name, an inline snippet alone loads nothing.
+        """
+        return any(map(page.__contains__, self._needles))
 
     def of(self, tag: bytes, text: bytes = b"") -> Held | None:
         """Say what a start tag, with the text of an inline script, means; `None` when it is left alone."""
@@ -260,6 +273,43 @@ class TagGate:
 
 
 _ADDRESSES = ("data-consent-src", "data-src", "src")
+
+
+def _needles(services: Iterable[KnownService]) -> tuple[bytes, ...]:
+    """Return a few words, one of which is in every page that loads a service; the longer ones first."""
+    wanted = set[frozenset[str]]()  # of each of these, one word has to be there
+    for service in services:
+        hosts = (address.partition("/")[0] for address in service.addresses)
+        wanted |= {frozenset((host.removesuffix(".com") if "google." in host else host,)) for host in hosts}
+        wanted |= {frozenset((word,)) for word in re.findall("[a-z]{3,}", service.elsewhere)}
+        wanted |= {frozenset(_WORD_IN_SNIPPET.findall(snippet)) for snippet in service.snippets}
+    wanted = {_rare(words) for words in wanted if words - _EVERYDAY}
+    found = []
+    while wanted:
+        parts = {part for words in wanted for word in words for part in _parts(word)}
+        # In sorted order, so that a policy has the same needles each time.
+        best = max(sorted(parts), key=lambda part: (sum(_stands_in(part, words) for words in wanted), len(part)))
+        found.append(best)
+        wanted = {words for words in wanted if not _stands_in(best, words)}
+    return tuple(needle.encode() for needle in found)
+
+
+def _rare(words: frozenset[str]) -> frozenset[str]:
+    """Return those of some words that are worth looking for."""
+    words -= _EVERYDAY
+    return frozenset(word for word in words if len(word) >= _SHORTEST_NEEDLE) or frozenset((max(words, key=len),))
+
+
+def _parts(word: str) -> Iterable[str]:
+    """List the parts of a word that are long enough to be rare, and the word itself."""
+    yield word
+    for start in range(len(word) - _SHORTEST_NEEDLE + 1):
+        for end in range(start + _SHORTEST_NEEDLE, len(word) + 1):
+            yield word[start:end]
+
+
+def _stands_in(part: str, words: Iterable[str]) -> bool:
+    return any(part in word for word in words)
 
 
 def _names(policy: ConsentPolicy, declared: Mapping[str, str]) -> dict[str, str]:
