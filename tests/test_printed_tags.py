@@ -428,3 +428,15 @@ async def test_a_part_that_the_app_compressed_leaves_as_it_came_when_it_holds_no
     assert answer.body == packed
     assert answer.all(b"content-encoding") == [b"gzip"]
     assert answer.all(b"content-length") == [b"%d" % len(packed)]
+
+
+@pytest.mark.anyio
+async def test_service_in_a_category_of_the_sites_own_is_held_back_too() -> None:
+    category = Category(id="media", title="Videos", purpose="They show videos.", services=(YouTube(),))
+    policy = replace(POLICY, categories=(category,))
+    frame = b"<!doctype html><html><body><iframe src=https://www.youtube.com/embed/abc></iframe></body></html>"
+
+    answer = await ask(page(content=frame), policy=policy)
+
+    assert b" src=https://www.youtube.com" not in answer.body
+    assert b'data-consent="media"' in answer.body

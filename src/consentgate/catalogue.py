@@ -134,6 +134,8 @@ def _known_cookie(table: Mapping[str, str], name: str) -> KnownCookie:
 
 def _cookies_of(services: Iterable[KnownService]) -> Iterator[tuple[str, KnownCookie]]:
     for service in services:
+        if not service.cookies:  # a site's own service may be in a category of the site's own
+            continue
         purpose = _PURPOSES[service.category].format(title=service.title)
         cookie = KnownCookie(category=service.category, purpose=purpose, provider=service.provider)
         yield from ((name.lower(), cookie) for name in service.cookies)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from starlette.types import Message, Send
 
@@ -391,7 +392,8 @@ def _tag_gate(visit: Visit, with_nonce: Callable[[bytes], bytes]) -> TagGate:
     def embed(around: Surroundings) -> str:
         return Addresses.at(place(around), site.policy).embed
 
-    return TagGate(site.printed_tags, site.essential if granted is None else granted, embed, script)
+    note = None if site.observer is None else partial(site.observer.tag_withheld, visit.host)
+    return TagGate(site.printed_tags, site.essential if granted is None else granted, embed, script, note)
 
 
 async def _both(send: Send, first: Message, second: Message) -> None:

@@ -77,6 +77,8 @@ class ConsentMiddleware:
         self._endpoints = Endpoints(self._site)
         self._watch = TagWatch(self._site.policy)
         self._beginnings = Beginnings()
+        if self._site.holds_tags:
+            _ = self._site.printed_tags  # worked out now, not for the first visitor
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one connection."""

@@ -193,6 +193,7 @@ class TagGate:
         embed: the address of the page that stands in for a frame, given what came before it.
         script: markup of the script that brings tags to life once the visitor agrees; empty when nobody can agree on
             this page.
+        note: told the name of the service of each tag that is held back.
     """
 
     def __init__(
@@ -201,11 +202,13 @@ class TagGate:
         granted: frozenset[str],
         embed: Callable[[Surroundings], str],
         script: Callable[[Surroundings], bytes],
+        note: Callable[[str], object] | None = None,
     ) -> None:
         self._tags = tags
         self._granted = granted
         self._embed = embed
         self._script = script
+        self._note = note
         self._is_scripted = False
         self.has_met = False  # whether the page holds anything that depends on the visitor's choice
 
@@ -223,6 +226,8 @@ class TagGate:
         element = replace(element, attributes=element_of(element.tag).attributes)
         if self._allows(held):
             return _revived(element) if held.inert else None
+        if self._note is not None and not held.inert:
+            self._note(held.title)
         if _is_hint(element):
             return b""
         withheld = self._withheld(element, held, around)

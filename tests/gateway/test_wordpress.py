@@ -25,10 +25,6 @@ PIXEL = bytes.fromhex(
     "0000000049454e44ae426082"
 )
 
-# The GA snippet of the theme and the embedded video are gated by issue 7, item 2. Take this line and the mark below
-# away once that is merged.
-GATES_PRINTED_TAGS = False
-
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[WordPress]:
@@ -219,9 +215,6 @@ def test_wordpress_knows_that_the_visitor_uses_https(site: WordPress, front: Fro
     assert all("secure" in line.lower() for line in login.headers.get_list("set-cookie"))
 
 
-@pytest.mark.xfail(
-    not GATES_PRINTED_TAGS, reason="the gating of printed tags is the other half of issue 7", strict=True
-)
 @pytest.mark.parametrize("path", ["/", "/video/"])
 def test_nothing_of_google_loads_before_opt_in_and_all_of_it_after(visitor: httpx.Client, path: str) -> None:
     undecided = visitor.get(path).text
