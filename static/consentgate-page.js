@@ -157,7 +157,7 @@
   }
 
   // By an event, so that a listener of the site that fails cannot stop a choice from being saved.
-  window.consentgateHears = (detail) => dispatchEvent(new CustomEvent("consentgate", { detail }));
+  window.consentgateState = (detail) => dispatchEvent(new CustomEvent("consentgate", { detail }));
   addEventListener("consentgate", ({ detail: { granted: now, undecided, tags } }) => {
     const before = JSON.stringify(state);
     state = { granted: [...now], isDecided: !undecided.length };

@@ -19,7 +19,7 @@
 
   // Resolves to whether something has just been stopped, or is still to be cleared by the server.
   async function apply(state) {
-    window.consentgateHears && consentgateHears(state);
+    window.consentgateState && consentgateState(state);
     const question = document.querySelector("#consentgate [data-consentgate-question]:not([hidden])");
     if (question && !state.undecided.length) question.closest("[data-consentgate]").remove();
     for (const [area, pattern] of state.storage) sweep(area, new RegExp(pattern));
@@ -39,7 +39,7 @@
 
   // What this page knows may be old: everything is silent until the server has said what still holds.
   function check(turn = 0) {
-    if (runner) runner.silence();
+    runner && runner.silence();
     const address = new URL(stateAddress, location.href);
     address.search = new URLSearchParams({ turn, ...(css && { back: location.pathname + location.search, lang: document.documentElement.lang }) });
     fetch(address, { cache: "no-store" })
@@ -78,14 +78,11 @@
         channel && channel.postMessage(state);
         return apply(state);
       })
-      .then((again) => {
-        again && check(1);
-      });
+      .then((again) => again && check(1));
   }
 
   addEventListener("submit", (event) => {
-    const form = event.target;
-    const button = event.submitter;
+    const { target: form, submitter: button } = event;
     if (!button || !button.name || !form.closest("[data-consentgate]")) return;
     event.preventDefault();
     event.stopPropagation();
@@ -106,12 +103,10 @@
   };
   addEventListener("pagehide", () => channel && channel.close());
   addEventListener("pageshow", (event) => {
-    if (!event.persisted) return;
-    listen();
-    check();
+    if (event.persisted) listen(), check();
   });
   document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && check());
   listen();
   if (runner) runner.start(JSON.parse(services || "[]"));
-  if (css && window === window.top) check();
+  css && window === window.top && check();
 })();

@@ -34,6 +34,11 @@ def app_of(*bodies: bytes, media_type: bytes = b"text/html; charset=utf-8") -> C
     return app
 
 
+async def in_one_piece(scope: Scope, receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/html")]})
+    await send({"type": "http.response.body", "body": PAGE})
+
+
 def run(app: Any, scope: Scope) -> list[Message]:
     """Answer one request without an event loop, which would do work of its own."""
     sent: list[Message] = []
@@ -84,10 +89,10 @@ FETCH = {**DECLINED, "headers": [(key, b"*/*" if key == b"accept" else value) fo
 @pytest.mark.parametrize(
     ("app", "scope", "most"),
     [
-        pytest.param(app_of(b"{}", media_type=b"application/json"), FETCH, 49, id="no_page"),
-        pytest.param(app_of(PAGE), DECLINED, 114, id="page_for_a_visitor_who_refused"),
-        pytest.param(app_of(PAGE), UNDECIDED, 164, id="page_with_the_question"),
-        pytest.param(app_of(PAGE), AGREED, 162, id="page_with_tags"),
+        pytest.param(app_of(b"{}", media_type=b"application/json"), FETCH, 45, id="no_page"),
+        pytest.param(app_of(PAGE), DECLINED, 110, id="page_for_a_visitor_who_refused"),
+        pytest.param(app_of(PAGE), UNDECIDED, 158, id="page_with_the_question"),
+        pytest.param(app_of(PAGE), AGREED, 158, id="page_with_tags"),
     ],
 )
 def test_a_request_takes_at_most_so_many_calls(app: Any, scope: Scope, most: int) -> None:
@@ -97,10 +102,12 @@ def test_a_request_takes_at_most_so_many_calls(app: Any, scope: Scope, most: int
 @pytest.mark.parametrize(
     ("app", "scope", "most"),
     [
-        pytest.param(app_of(b"{}", media_type=b"application/json"), FETCH, 55, id="no_page"),
-        pytest.param(app_of(PAGE), DECLINED, 215, id="page_for_a_visitor_who_refused"),
-        pytest.param(app_of(PAGE), UNDECIDED, 235, id="page_with_the_question"),
-        pytest.param(app_of(PAGE), AGREED, 235, id="page_with_tags"),
+        pytest.param(app_of(b"{}", media_type=b"application/json"), FETCH, 48, id="no_page"),
+        # A search for each word that a tag would hold; where the page comes in two pieces, also for what is unfinished.
+        pytest.param(in_one_piece, DECLINED, 135, id="page_for_a_visitor_who_refused"),
+        pytest.param(in_one_piece, UNDECIDED, 168, id="page_with_the_question"),
+        pytest.param(app_of(PAGE), DECLINED, 175, id="page_in_two_pieces_for_a_visitor_who_refused"),
+        pytest.param(app_of(PAGE), UNDECIDED, 200, id="page_in_two_pieces_with_the_question"),
     ],
 )
 def test_looking_for_printed_tags_takes_at_most_so_many_calls(app: Any, scope: Scope, most: int) -> None:
@@ -111,7 +118,8 @@ def test_looking_for_printed_tags_takes_at_most_so_many_calls(app: Any, scope: S
 def test_looking_into_a_further_chunk_takes_a_few_calls(scope: Scope) -> None:
     few, many = (added_calls(app_of(PAGE, *[b"<p>"] * count), scope, "gate") for count in (10, 110))
 
-    assert many - few <= 2_600
+    # For each: the words that a tag would hold, and whether a tag is unfinished where it ends.
+    assert many - few <= 2_900
 
 
 @pytest.mark.parametrize("scope", [UNDECIDED, AGREED], ids=["question", "tags"])

@@ -440,3 +440,35 @@ async def test_service_in_a_category_of_the_sites_own_is_held_back_too() -> None
 
     assert b" src=https://www.youtube.com" not in answer.body
     assert b'data-consent="media"' in answer.body
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("tag", "before"),
+    [("gtag", "<p>Film</p>"), ("gtag_inline", "<script>a < b;</script>"), ("frame", "<a title='a<b>c'>d</a>")],
+)
+async def test_a_tag_waits_wherever_the_page_is_cut(tag: str, before: str) -> None:
+    content = f"<!doctype html><title>x</title><body>{before}{HELD[tag][0]}{before}</body>".encode()
+    cookie = (b"cookie", f"__Host-consentgate={consent_cookie(REFUSED, POLICY)}".encode())
+
+    async def answer(*pieces: bytes) -> bytes:
+        messages = [body(piece, more=index + 1 < len(pieces)) for index, piece in enumerate(pieces)]
+        return (await ask(scripted(start(HTML), *messages), request(cookie), policy=POLICY)).body
+
+    whole = await answer(content)
+    for cut in range(content.index(b"<body>"), content.rindex(HELD[tag][0].encode()[-6:])):
+        assert await answer(content[:cut], content[cut:]) == whole
+    assert await answer(*(content[at : at + 1] for at in range(len(content)))) == whole
+    assert whole != content
+
+
+@pytest.mark.anyio
+async def test_a_whole_page_without_such_a_tag_is_the_apps_own_object_for_a_visitor_who_refused() -> None:
+    content = b"<!doctype html><title>x</title><body><script src=/own.js></script><img src=/a.png></body>"
+    cookie = (b"cookie", f"__Host-consentgate={consent_cookie(REFUSED, POLICY)}".encode())
+    app = scripted(start(HTML, (b"content-length", b"%d" % len(content))), body(content))
+
+    answer = await ask(app, request(cookie), policy=POLICY)
+
+    assert answer.messages[-1]["body"] is content
+    assert answer.all(b"content-length") == [b"%d" % len(content)]

@@ -50,6 +50,7 @@ class ResponseGate:
     _reading: Reading | None = None  # how a page is to be read, until all markup is in it
     _injector: Injector | None = None
     _placeholder: Placeholder | None = None  # where the application itself places the banner
+    _looks_for_tags = False  # whether the first piece of a page is to be looked at for tags that it prints
     _tags: TagGate | None = None  # decides about the tags that the application prints
     _rewriter: Rewriter | None = None
     _is_part = False  # of a page: what is put into pages is not put into it
@@ -93,19 +94,22 @@ class ResponseGate:
             headers = individual(headers, signals=(b"Cookie", *self._visit.site.signal_names))
             message = {**message, "headers": headers}
         kind = kind_of(message["status"], fields, self._visit)
-        holds_tags = carries_tags(message["status"], fields, self._visit)
+        if kind is Kind.OTHER:
+            self._through = True
+            return self._send(message)
+        holds_tags = self._visit.site.holds_tags and carries_tags(message["status"], fields, self._visit)
         if (holds_tags or kind is Kind.PAGE) and value_of(fields, b"content-encoding").lower() == "gzip":
             headers = self._opened(headers)
             fields.pop(b"content-encoding")
             message = {**message, "headers": headers}
         if holds_tags:
-            headers = self._hold_tags(headers, fields)
-            message = {**message, "headers": headers}
-        self._is_part = kind in (Kind.OTHER, Kind.FRAGMENT)
-        if kind is Kind.OTHER:
-            return self._on_part(message, fields)
+            self._looks_for_tags = True
+            if b"link" in fields:
+                headers = self._with_permitted_links(headers)
+                message = {**message, "headers": headers}
         if kind is Kind.FRAGMENT:
-            return self._on_part({**message, "headers": unshared(headers, signals=FRAGMENT_HEADERS)}, fields)
+            self._is_part = True
+            return self._on_part({**message, "headers": unshared(headers, signals=FRAGMENT_HEADERS)})
         if (observer := self._visit.site.observer) is not None:
             observer.page(self._visit.host)
         self._look = self._watch.look(self._visit, message["status"], headers, fields)
@@ -114,23 +118,20 @@ class ResponseGate:
         page = {**message, "headers": self._page_headers(headers, fields)}
         if kind is Kind.PAGE:
             return self._on_page(page, fields)
-        return self._on_part(self._unspliced(page), fields)
+        return self._on_part(self._unspliced(page))
 
-    def _hold_tags(self, headers: HeaderList, fields: Fields) -> HeaderList:
-        """Have the body's tags looked at, and return the headers without hints that the visitor did not agree to."""
+    def _with_permitted_links(self, headers: HeaderList) -> HeaderList:
+        """Return the headers without hints that the visitor did not agree to."""
         tags = self._tags = _tag_gate(self._visit, self._with_nonce)
-        self._rewriter = Rewriter(tags.concerns, tags.change)
-        if b"link" not in fields:
-            return headers
         permitted = [(key, tags.link_header(value) if key.lower() == b"link" else value) for key, value in headers]
         return [new for new, old in zip(permitted, headers, strict=True) if new[1] or not old[1]]
 
-    def _on_part(self, start: Message, fields: Fields) -> Awaitable[None]:
+    def _on_part(self, start: Message) -> Awaitable[None]:
         """Pass on a response that gets no markup, but whose tags may have to be held back."""
-        if self._rewriter is not None:
-            return self._before_body(start, fields)
-        self._through = self._look is None
-        return self._send(start)
+        if not self._looks_for_tags:
+            self._through = self._look is None
+            return self._send(start)
+        return self._before_body(start)
 
     def _on_page(self, start: Message, fields: Fields) -> Awaitable[None]:
         visit = self._visit
@@ -140,14 +141,13 @@ class ResponseGate:
             page_expected=not visit.site.is_shared and visit.fields.get(b"sec-fetch-dest") == b"document",
             charset_known=bool(self._charset),
         )
-        return self._before_body(start, fields)
-
-    def _before_body(self, start: Message, fields: Fields) -> Awaitable[None]:
-        """Hold the headers back until the first piece of the body tells its length."""
-        visit = self._visit
         if self._gunzip is None and self._would_be_compressed(start["headers"], fields):
             self._gzip = Gzip()
-        if visit.method == "HEAD":  # its length would be that of another page
+        return self._before_body(start)
+
+    def _before_body(self, start: Message) -> Awaitable[None]:
+        """Hold the headers back until the first piece of the body tells its length."""
+        if self._visit.method == "HEAD":  # its length would be that of another page
             self._is_head = True
             headers = self._of_a_part(start["headers"], last=False)
             return self._send({**start, "headers": self._encoded(_with_length(headers, None))})
@@ -167,6 +167,7 @@ class ResponseGate:
             or self._gzip is not None
             or self._placeholder is not None
             or self._rewriter is not None
+            or self._looks_for_tags
         ):
             return self._on_piece(message, packed)
         return self._send(message)
@@ -175,8 +176,15 @@ class ResponseGate:
         """Pass a piece of a page on, and before the first one the page's start: its length may be known now."""
         last = not message.get("more_body", False)
         body = came = message.get("body", b"")
-        if self._rewriter is not None and not self._is_plain_page(body, last=last):
-            body = self._rewriter.feed(body)
+        if self._looks_for_tags:
+            self._looks_for_tags = False
+            if not last or self._visit.site.printed_tags.may_be_in(body):
+                tags = self._tags = self._tags or _tag_gate(self._visit, self._with_nonce)
+                self._rewriter = Rewriter(tags.concerns, tags.change, self._visit.site.printed_tags.may_be_in)
+            elif self._reading is None and self._start is not None:
+                return self._unchanged(self._start, {**message, "body": packed})
+        if self._rewriter is not None:
+            body = self._rewriter.feed(body) if body else b""
             body += self._rewriter.close() if last else b""
         if self._visit.places_banner and self._start is not None and last and MARK not in body:
             self._visit.places_banner = False  # it is another page than the one that was to have it: an error, say
@@ -192,16 +200,16 @@ class ResponseGate:
         start, self._start = self._start, None
         if start is None:
             return self._send(piece) if piece is not None else _nothing()
-        headers = self._of_a_part(start["headers"], last=last)
+        headers = self._of_a_part(start["headers"], last=last) if self._is_part else start["headers"]
         start["headers"] = self._encoded(_with_length(headers, len(body) if last else None))
         return self._send(start) if piece is None else _both(self._send, start, piece)
 
-    def _is_plain_page(self, body: bytes, *, last: bool) -> bool:
-        """Tell whether this piece is the whole page, and holds no tag that could have to wait."""
-        if not last or self._start is None or self._visit.site.printed_tags.may_be_in(body):
-            return False
-        self._rewriter = None
-        return True
+    def _unchanged(self, start: Message, body: Message) -> Awaitable[None]:
+        """Pass on a whole page as it came, compressed or not."""
+        self._start, self._through = None, True
+        if self._gunzip is not None:
+            start["headers"] = self._encoded(start["headers"])
+        return _both(self._send, start, body)
 
     def _spliced(self, body: bytes, reading: Reading, *, last: bool) -> bytes:
         """Return what may leave of a piece, with the markup if its place is in there."""
@@ -239,7 +247,8 @@ class ResponseGate:
 
     def _of_a_part(self, headers: HeaderList, *, last: bool) -> HeaderList:
         """Make a part of a page personal when it holds what depends on the choice, or when that is still to be seen."""
-        if not self._is_part or self._tags is None or (last and not self._tags.has_met):
+        has_met = self._tags is not None and self._tags.has_met
+        if not self._is_part or (last and not has_met):
             return headers
         visit = self._visit
         if visit.site.is_shared:
@@ -270,7 +279,7 @@ class ResponseGate:
         """Send a start that was held back, and a message that came before the first piece of the body."""
         self._start = None
         if message["type"] in BYPASSES:  # the server itself reads the page from a file: nothing can be put into it
-            self._reading = self._rewriter = None
+            self._reading, self._looks_for_tags = None, False
             start = self._unspliced(start)
             if self._gunzip is not None:  # the file is what the application said, compressed
                 start = {**start, "headers": self._encoded(start["headers"])}

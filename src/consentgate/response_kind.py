@@ -30,6 +30,7 @@ BYPASSES = ("http.response.pathsend", "http.response.zerocopysend")
 
 # Libraries that fetch a part of a page say so; what they get is no document.
 FRAGMENT_HEADERS = (b"hx-request", b"turbo-frame", b"x-up-target", b"x-pjax", b"x-requested-with")
+_OF_FRAGMENTS = frozenset(FRAGMENT_HEADERS)
 # Turbo Drive up to 7 and Turbolinks say no more of themselves than these media types; no browser asks for just them.
 _TURBO_ACCEPTS = b"text/html, application/xhtml+xml"
 _PAGE_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"))
@@ -78,12 +79,11 @@ def kind_of(status: int, fields: Fields, visit: Visit) -> Kind:
 
 
 def carries_tags(status: int, fields: Fields, visit: Visit) -> bool:
-    """Tell whether a response is HTML, a part of a page too, whose tags have to be held back."""
-    media_type = media_type_of(fields.get(b"content-type", b""))
-    if not media_type.is_html or not media_type.fits or not visit.holds_tags:
+    """Tell whether a page, or a part of one, comes in bytes that can be looked at for tags."""
+    if status == 304 or not media_type_of(fields[b"content-type"]).fits:
         return False
-    if status in _NO_BODY or 300 <= status < 400 or (b"content-disposition" in fields and _is_download(fields)):
-        return False
+    if b"content-encoding" not in fields:
+        return True
     encoding = value_of(fields, b"content-encoding").lower()
     if encoding in ("", "identity") or (encoding == "gzip" and visit.may_be_packed):
         return True
@@ -135,7 +135,7 @@ def _is_marked_page(fields: Fields, visit: Visit) -> bool:
 
 def is_fragment(visit: Visit) -> bool:
     """Tell whether a library asks for a part of a page."""
-    if visit.fields.keys().isdisjoint(FRAGMENT_HEADERS):
+    if _OF_FRAGMENTS.isdisjoint(visit.fields):
         return False
     if visit.header(b"hx-request") == "true" and not visit.header(b"hx-boosted"):
         return True

@@ -24,6 +24,7 @@ _OPENER = re.compile(
 )
 _PARTIAL_OPENER = re.compile(rb"<[a-zA-Z]{0,6}\Z")
 _LONGEST_OPENER = 7  # bytes: "<script"
+_LAST_BYTES = 2_048  # of a piece, in which an unfinished tag begins: few are longer
 _AFTER_SCRIPT = 9  # bytes that have to be seen after a script's text: "</script" and what follows it
 _MOST_REMEMBERED = 524_288  # bytes of a page that has left, kept in case that it has to be read from there
 _LONGEST_TOKEN = 65_536  # bytes of one unfinished tag; a page with a longer one goes out as it is from there on
@@ -50,13 +51,18 @@ class Rewriter:
         change: called with each element that can load something, up to the last that concerns us, in the page's order
             and without its attributes, and with what came before it; returns what takes the place of its start tag,
             or `None`.
+        may_be_in: tells quickly of a piece whether it can hold a part of what concerns us.
     """
 
     def __init__(
-        self, concerns: Callable[[bytes, bytes], bool], change: Callable[[Element, Surroundings], bytes | None]
+        self,
+        concerns: Callable[[bytes, bytes], bool],
+        change: Callable[[Element, Surroundings], bytes | None],
+        may_be_in: Callable[[bytes], bool] = lambda piece: True,
     ) -> None:
         self._concerns = concerns
         self._change = change
+        self._may_be_in = may_be_in
         self._pieces: list[bytes] = []  # what is held back
         self._left = 0  # bytes of the page that have left
         self._reader: PageReader | None = None
@@ -71,6 +77,8 @@ class Rewriter:
         if self._finished:
             return chunk
         was_held = bool(self._pieces)
+        if not was_held and not self._may_be_in(chunk) and _ends_plainly(chunk):
+            return self._leave(chunk, len(chunk), [])
         self._pieces.append(chunk)
         if was_held and b">" not in chunk and sum(map(len, self._pieces)) <= _LONGEST_TOKEN:
             return b""  # nothing can have become complete
@@ -166,6 +174,18 @@ class Rewriter:
             self._around = self._around._replace(has_base=True)
         elif element.name == "html" and not self._around.language:
             self._around = self._around._replace(language=element_of(element.tag).attributes.get("lang", ""))
+
+
+def _ends_plainly(piece: bytes) -> bool:
+    """Tell quickly whether no tag that could load something, and no script, is unfinished where a piece ends."""
+    for script in (b"<script", b"<SCRIPT", b"<Script"):
+        at = piece.rfind(script)
+        if at >= 0 and end_of_script(piece, at + 1) < 0:
+            return False
+    if _PARTIAL_OPENER.search(piece, max(0, len(piece) - _LONGEST_OPENER)):
+        return False
+    start = max(0, len(piece) - _LAST_BYTES)
+    return all(TAG.match(piece, opener.start()) for opener in _OPENER.finditer(piece, start))
 
 
 def _text_end(tag: re.Match[bytes], data: bytes) -> int:

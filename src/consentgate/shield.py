@@ -35,7 +35,7 @@ def show_to_app(scope: Scope, visit: Visit) -> RequestConsent:
     if scope["type"] == "http":
         if not _CONDITIONS.isdisjoint(visit.fields):
             headers = _without_conditions(headers, visit)
-        if wants_page(visit) or (visit.holds_tags and is_fragment(visit)):
+        if wants_page(visit) or (visit.site.holds_tags and is_fragment(visit)):
             headers = _asking_for_bytes(headers, scope, visit)
     scope["headers"] = headers
     return consent
@@ -87,7 +87,7 @@ def _asking_for_bytes(headers: HeaderList, scope: Scope, visit: Visit) -> Header
         scope["extensions"] = {name: how for name, how in extensions.items() if name not in _BYPASSES}
     if b"accept-encoding" not in visit.fields or not (visit.awaits_markup or visit.holds_tags):
         return headers
-    rests = visit.awaits_markup and visit.site.compression.rests_when_asked(visit.path)
+    rests = visit.site.compression.rests_when_asked(visit.path) and visit.awaits_markup and not is_fragment(visit)
     visit.may_be_packed = not rests and accepts_gzip(visit.header(b"accept-encoding"))
     asked = _PACKED if visit.may_be_packed else _UNCOMPRESSED
     return [asked if pair[0] == b"accept-encoding" else pair for pair in headers]
