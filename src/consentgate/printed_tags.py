@@ -7,6 +7,7 @@ Held back are the tags of services that the policy declares, and elements that a
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -281,7 +282,7 @@ _ADDRESSES = ("data-consent-src", "data-src", "src")
 
 
 def _needles(services: Iterable[KnownService]) -> tuple[bytes, ...]:
-    """Return a few words, one of which is in every page that loads a service; the longer ones first."""
+    """Return a few words, one of which is in every page that loads one of the services."""
     wanted = set[frozenset[str]]()  # of each of these, one word has to be there
     for service in services:
         hosts = (address.partition("/")[0] for address in service.addresses)
@@ -289,13 +290,13 @@ def _needles(services: Iterable[KnownService]) -> tuple[bytes, ...]:
         wanted |= {frozenset((word,)) for word in re.findall("[a-z]{3,}", service.elsewhere)}
         wanted |= {frozenset(_WORD_IN_SNIPPET.findall(snippet)) for snippet in service.snippets}
     wanted = {_rare(words) for words in wanted if words - _EVERYDAY}
+    parts = {words: {part for word in words for part in _parts(word)} for words in wanted}
     found = []
-    while wanted:
-        parts = {part for words in wanted for word in words for part in _parts(word)}
-        # In sorted order, so that a policy has the same needles each time.
-        best = max(sorted(parts), key=lambda part: (sum(_stands_in(part, words) for words in wanted), len(part)))
+    while parts:
+        counts = Counter(part for of_words in parts.values() for part in of_words)
+        best = max(counts, key=lambda part: (counts[part], len(part), part))
         found.append(best)
-        wanted = {words for words in wanted if not _stands_in(best, words)}
+        parts = {words: of_words for words, of_words in parts.items() if best not in of_words}
     return tuple(needle.encode() for needle in found)
 
 
@@ -311,10 +312,6 @@ def _parts(word: str) -> Iterable[str]:
     for start in range(len(word) - _SHORTEST_NEEDLE + 1):
         for end in range(start + _SHORTEST_NEEDLE, len(word) + 1):
             yield word[start:end]
-
-
-def _stands_in(part: str, words: Iterable[str]) -> bool:
-    return any(part in word for word in words)
 
 
 def _names(policy: ConsentPolicy, declared: Mapping[str, str]) -> dict[str, str]:
