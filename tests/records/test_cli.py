@@ -230,6 +230,32 @@ def test_a_policy_without_records_says_what_to_name(run: Run) -> None:
     assert "No consent log" in run("records", "list", code=2).stderr
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("records", "list"),
+        ("records", "prune"),
+        ("report",),
+        ("policy", "show"),
+        ("policy", "diff", "9f2ab41c", "x.toml"),
+    ],
+)
+def test_a_missing_policy_file_is_said_in_words(run: Run, command: tuple[str, ...]) -> None:
+    Path("consentgate.toml").unlink()
+
+    result = run(*command, code=1)
+
+    assert result.stderr.startswith("Error: 1 thing is wrong in consentgate.toml:\n  1. the file")
+
+
+def test_a_wrong_policy_file_is_said_in_words(run: Run) -> None:
+    Path("consentgate.toml").write_text(POLICY + "records_days = 0\n")
+
+    result = run("records", "list", code=1)
+
+    assert result.stderr.startswith("Error: 1 thing is wrong in consentgate.toml:\n")
+
+
 def test_an_unreachable_database_is_one_line_without_the_password(run: Run) -> None:
     address = "postgresql+psycopg://me:hunter2@127.0.0.1:9/x"
 

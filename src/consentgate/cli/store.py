@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from consentgate.errors import ConfigurationError
 from consentgate.policy import ConsentPolicy
 from consentgate.policy_file import load_policy
 from consentgate.records import StoreError, open_store
@@ -38,14 +39,17 @@ def store_options(command: Command) -> Command:
 
 
 def policy_of(file: Path) -> ConsentPolicy:
-    """Read the policy file."""
-    return load_policy(file)
+    """Read the policy file; whatever is wrong with it ends the command with a list and exit code 1."""
+    try:
+        return load_policy(file)
+    except ConfigurationError as error:
+        raise click.ClickException(str(error)) from None
 
 
 @contextmanager
 def opened(records: str | None, policy: Path, *, may_be_new: bool = False) -> Iterator[SqlStore]:
     """Open the consent log; whatever is wrong with it ends the command with one line and exit code 1."""
-    address = records or load_policy(policy).records
+    address = records or policy_of(policy).records
     if not address:
         raise click.UsageError(f"No consent log: {policy} has no `records`, and neither has the environment.")
     try:
