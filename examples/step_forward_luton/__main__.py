@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import errno
+import os
 import socket
 import sys
+from pathlib import Path
 
 import uvicorn
 
@@ -24,7 +26,7 @@ Open any of the three sites and answer the cookie banner: your choice holds on a
       nothing once you withdraw.
 
 What is answered is recorded until you stop the demo; your receipt is on the cookies page, and the owner looks at
-  consentgate records list --records {records}
+  {consentgate} records list --records {records}
 
 Stop with Ctrl-C.
 """
@@ -60,7 +62,10 @@ def _why_not(error: OSError | OverflowError, port: int) -> str:
 
 def _welcome(port: int, records: str) -> str:
     lines = (f"  http://{site.host}:{port}\n      {site.summary}" for site in SITES)
-    return WELCOME.format(sites="\n".join(lines), stand_in=STAND_IN_HOST, port=port, records=records)
+    command = os.path.relpath(Path(sys.executable).with_name("consentgate"))  # make's environment is not activated
+    return WELCOME.format(
+        sites="\n".join(lines), stand_in=STAND_IN_HOST, port=port, records=records, consentgate=command
+    )
 
 
 def _serve(listener: socket.socket, port: int, records: str) -> None:
