@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
+from urllib.parse import urljoin
 
 from consentgate.consent import Answer, Consent
 from consentgate.consent_cookie import Seal
@@ -66,7 +67,7 @@ def make_receipt(
         "pii_principal_id": consent.receipt or "none",
         "issued": _moment(now),
         "processing": {
-            "privacy_notice": policy.privacy_policy,
+            "privacy_notice": urljoin(withdrawal, policy.privacy_policy),
             "language": next((event["language"] for event in reversed(events)), ""),
             "jurisdiction": policy.controller.regulator,
             "purposes": [_purpose(category, consent.answers[category.id], policy, described) for category in answered],

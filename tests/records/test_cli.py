@@ -17,6 +17,7 @@ from click.testing import CliRunner, Result
 from consentgate import load_policy
 from consentgate.cli.commands import consentgate
 from consentgate.records import ConsentRecord, new_receipt_id
+from consentgate.records.record import canonical_json, sha256
 from consentgate.records.sql import SqlStore
 from consentgate.rendering import Rendering
 from tests.conftest import A_DAY, KEY, make_site, page
@@ -289,9 +290,7 @@ def test_policy_show_prints_exactly_what_is_hashed(run: Run, store: SqlStore) ->
 
     content = run("policy", "show", one.policy_version, "--json").stdout.rstrip("\n")
 
-    from hashlib import sha256
-
-    assert sha256(content.encode()).hexdigest() == one.policy_version
+    assert sha256(content) == one.policy_version
     assert '<section id="consentgate"' in run("policy", "show", "--html").stdout
 
 
@@ -373,9 +372,25 @@ def test_receipt_verify_without_a_key_checks_the_words_only(
     run: Run, receipt: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("CONSENTGATE_KEYS")
+    notice = {"banner": "We use cookies."}
+    words = {sha256(canonical_json(notice)): notice}
+    receipt.write_text(json.dumps({**json.loads(receipt.read_text()), "wordings": words}))
 
     assert "--without-keys" in run("receipt", "verify", str(receipt), code=2).stderr
-    run("receipt", "verify", "--without-keys", str(receipt))
+    assert "has this SHA-256" in run("receipt", "verify", "--without-keys", str(receipt)).stdout
+
+
+def test_receipt_verify_takes_no_file_that_says_a_thing_twice(run: Run, receipt: Path) -> None:
+    genuine = receipt.read_text()
+    receipt.write_text(genuine.replace("{", '{"receipt_id": "forged", ', 1))
+
+    assert "says each thing once" in run("receipt", "verify", str(receipt), code=2).stderr
+
+
+def test_receipt_verify_without_a_key_says_when_there_are_no_words_to_check(run: Run, receipt: Path) -> None:
+    assert json.loads(receipt.read_text())["wordings"] == {}
+
+    assert "nothing to check" in run("receipt", "verify", "--without-keys", str(receipt), code=2).stderr
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", "\xff"])

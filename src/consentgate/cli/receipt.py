@@ -37,6 +37,8 @@ def verify(file: IO[bytes], without_keys: bool) -> None:
     if not without_keys and any(key_problems(keys)):
         raise click.UsageError(f"Set {KEYS_VARIABLE} to the site's signing keys, or check --without-keys.")
     findings = list(check_receipt(_read(file), None if without_keys else Seal(keys)))
+    if not findings:
+        raise click.UsageError("It holds no wordings, so that without the keys there is nothing to check.")
     for finding in findings:
         mark = "[bold green]✓[/]" if finding.is_right else "[bold red]✗[/]"
         _out.print(f"{mark} {escape(finding.text)}")
@@ -47,9 +49,17 @@ def verify(file: IO[bytes], without_keys: bool) -> None:
 def _read(file: IO[bytes]) -> dict[str, object]:
     content = file.read(_LARGEST + 1)
     try:
-        read = json.loads(content) if len(content) <= _LARGEST else None
+        read = json.loads(content, object_pairs_hook=_once) if len(content) <= _LARGEST else None
     except (ValueError, RecursionError):
         read = None
     if not isinstance(read, dict):
-        raise click.UsageError("It is no receipt: a JSON object is expected.")
+        raise click.UsageError("It is no receipt: a JSON object that says each thing once is expected.")
+    return read
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Refuse a name that is there twice: a person may read the first, and the signature is for the last."""
+    read = dict(pairs)
+    if len(read) != len(pairs):
+        raise ValueError("a name twice")
     return read
