@@ -18,11 +18,11 @@ from babel.messages.pofile import read_po
 
 from consentgate import GoogleAnalytics
 from consentgate.catalogue import catalogue as cookies
+from consentgate.consent import OUTCOMES
 from consentgate.policy import WELL_KNOWN_CATEGORIES
 from consentgate.storage import StorageType
 from consentgate.translations import SOURCE_LANGUAGE, UNITS, Texts, accepted, available, pick, places_in, texts_for
 from consentgate.translations import read_po as read_catalogue
-from consentgate.visit import OUTCOMES
 
 SOURCE = Path(__file__).parents[1] / "src" / "consentgate"
 LOCALES = SOURCE / "locales"

@@ -29,7 +29,7 @@ def recorded(
         source: `banner`, `page` or empty.
     """
     rendering, policy = visit.site.rendering, visit.site.policy
-    grants = _grants(consent)
+    grants = consent.grants
     receipt = new_receipt_id() if grants else ""
     previous = visit.consent.receipt
     now = int(visit.site.now())
@@ -37,7 +37,7 @@ def recorded(
     record = ConsentRecord(
         receipt_id=receipt,
         time=now if receipt or previous else start_of_day(now),
-        action="withdraw" if _grants(visit.consent) and not grants else outcome,
+        action="withdraw" if visit.consent.grants and not grants else outcome,
         source=source,
         choices={category.id: consent.allows(category.id) for category in policy.categories},
         grants=grants,
@@ -48,7 +48,3 @@ def recorded(
         previous=previous,
     )
     return replace(consent, receipt=receipt), record
-
-
-def _grants(consent: Consent) -> bool:
-    return any(answer.granted for answer in consent.answers.values())

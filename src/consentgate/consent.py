@@ -9,7 +9,10 @@ from math import inf
 from consentgate.notices import warn_once
 from consentgate.policy import MOST_CATEGORIES, Category, ConsentPolicy
 
-__all__ = ["Answer", "Consent", "next_change"]
+__all__ = ["OUTCOMES", "Answer", "Consent", "next_change"]
+
+OUTCOMES = ("accept_all", "reject_all", "save")
+"""What a visitor can have done; also what the message cookie may hold."""
 
 _SECONDS_A_DAY = 24 * 60 * 60
 _CLOCK_SKEW = 300  # seconds a decision may lie in the future: several servers' clocks differ a little
@@ -113,6 +116,11 @@ class Consent:
     def is_decided(self) -> bool:
         """Whether nothing has to be asked."""
         return not self.undecided
+
+    @property
+    def grants(self) -> bool:
+        """Whether the visitor said yes to anything."""
+        return any(answer.granted for answer in self.answers.values())
 
     @property
     def decided_at(self) -> int | None:

@@ -65,11 +65,6 @@ class CookieRules:
         found = self._rule_for(name)
         return found[0] if found else None
 
-    def is_optional(self, name: str) -> bool:
-        """Tell whether a cookie is declared in a category that a visitor can refuse."""
-        category = self.category_of(name)
-        return category is not None and not category.is_essential
-
     def may_hold_optional(self, cookies: bytes) -> bool:
         """Tell whether one of a `Cookie` header's cookies may be one that a visitor can refuse, by how its name begins.
 

@@ -13,7 +13,7 @@ from starlette.types import Scope
 
 from consentgate.acts import recorded
 from consentgate.assets import Asset, assets
-from consentgate.consent import Answer, Consent
+from consentgate.consent import OUTCOMES, Answer, Consent
 from consentgate.cookie_rules import MOST_EXPIRY_LINES
 from consentgate.origin import is_same_origin, local_path
 from consentgate.policy import Category, ConsentPolicy, withheld_storage
@@ -21,7 +21,7 @@ from consentgate.receipt_pages import ReceiptPages
 from consentgate.records import NotRecordedError
 from consentgate.rendering import Place
 from consentgate.services import TagPlan
-from consentgate.visit import MESSAGE_SECONDS, OUTCOMES, Site, Visit
+from consentgate.visit import MESSAGE_SECONDS, Site, Visit
 
 __all__ = ["Endpoints"]
 

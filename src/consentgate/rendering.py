@@ -26,7 +26,7 @@ from markupsafe import Markup as Safe
 from markupsafe import escape
 
 from consentgate.assets import assets
-from consentgate.consent import Answer, Consent
+from consentgate.consent import OUTCOMES, Answer, Consent
 from consentgate.placeholder import MARK
 from consentgate.policy import Category, ConsentPolicy, signals_of
 from consentgate.records.record import PolicyVersion, canonical_json, sha256
@@ -259,8 +259,7 @@ class Rendering:
         if asked:
             states += [("banner.html", partial(self.question, place, ids, "/")) for ids in (asked, asked[:1])]
         if optional:
-            outcomes = ("accept_all", "reject_all", "save")
-            states += [("confirmation.html", partial(self.confirmation, place, outcome, "/")) for outcome in outcomes]
+            states += [("confirmation.html", partial(self.confirmation, place, outcome, "/")) for outcome in OUTCOMES]
         for saved, back in ((False, None), (True, "/back")):
             page = partial(self.cookies_page, place, nobody, own_names=("one", "two"), saved=saved, back=back)
             states.append(("page.html", page))
@@ -535,7 +534,7 @@ class Rendering:
         return {
             "id": consent.receipt,
             "rows": rows,
-            "grants": any(answer.granted for answer in consent.answers.values()),
+            "grants": consent.grants,
             "recorded": recorded,
             "kept": speech.duration(policy.records_days),
         }
@@ -605,7 +604,7 @@ def said_to_visitors(policy: ConsentPolicy, language: str) -> str:
     }
     if policy.templates:
         said["templates"] = _own_templates(policy.templates)
-    return json.dumps(said, sort_keys=True, separators=(",", ":"))
+    return canonical_json(said)
 
 
 def wording_of(policy: ConsentPolicy, language: str) -> str:
@@ -613,7 +612,7 @@ def wording_of(policy: ConsentPolicy, language: str) -> str:
 
     It proves which words were shown; it never decides whether somebody is asked again.
     """
-    return hashlib.sha256(said_to_visitors(policy, language).encode()).hexdigest()[:16]
+    return sha256(said_to_visitors(policy, language))[:16]
 
 
 def _own_templates(folder: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from starlette.types import Scope
 
 from consentgate.compression import Habit
-from consentgate.consent import Consent
+from consentgate.consent import OUTCOMES, Consent
 from consentgate.consent_cookie import ConsentCookie, CookieTarget, Seal
 from consentgate.cookie_rules import CookieRules
 from consentgate.cookies import domains_to_clear, names_in, values_of
@@ -26,10 +26,7 @@ from consentgate.records import ConsentLog
 from consentgate.rendering import Place, Rendering
 from consentgate.storage import matches
 
-__all__ = ["OUTCOMES", "Prepared", "RequestConsent", "Site", "Spot", "Visit"]
-
-OUTCOMES = ("accept_all", "reject_all", "save")
-"""What a visitor can have done; also what the message cookie may hold."""
+__all__ = ["Prepared", "RequestConsent", "Site", "Spot", "Visit"]
 
 MESSAGE_SECONDS = 60  # for how long a choice made without scripts can be confirmed
 _MESSAGE = "-message"  # what the message cookie's name has after the consent cookie's
