@@ -35,6 +35,7 @@ from consentgate import (
 )
 from consentgate.testing import PresetConsent, assert_nothing_undeclared, consent_cookie, preset_consent
 from tests.browser import find_browser
+from tests.needs import leave_out
 
 KEY = "tests-sign-with-this-key-0123456789"
 OTHER_KEY = "another-key-that-signs-0123456789ab"
@@ -238,7 +239,7 @@ def test_no_test_framework_and_no_client_is_imported() -> None:
 def test_a_real_browser_sends_the_preset_cookie() -> None:
     browser_path = find_browser()
     if browser_path is None:
-        pytest.skip("no browser here")
+        leave_out("no browser here")
     from playwright.sync_api import sync_playwright
 
     policy = ConsentPolicy(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 import zipfile
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from examples.gateway.processes import find
 from tests.conftest import BANNER
 from tests.corpora import fetch
 from tests.gateway.front import Front, gateway
+from tests.needs import leave_out
 
 MOST_PAGES = 60
 FLOW = [
@@ -43,17 +43,11 @@ FLOW = [
 ]
 
 
-def leave_out(why: str) -> None:
-    if os.environ.get("CI"):
-        pytest.fail(f"CI needs {why}.")
-    pytest.skip(f"needs {why}")
-
-
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Front, int]]:
     """Run Node-RED and the gateway in front of it."""
     if not node_red.is_installed():
-        leave_out("Node-RED: python -m examples.gateway.node_red --install-only")
+        leave_out("needs Node-RED: python -m examples.gateway.node_red --install-only")
     with (
         node_red.running(tmp_path_factory.mktemp("node-red")) as port,
         gateway(tmp_path_factory.mktemp("front"), port) as front,
@@ -66,7 +60,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Front, int
     """Serve a package's documentation with nginx, and run the gateway in front of it."""
     archive = next((one for one in fetch.folder().glob("*.zip") if one.stem in ("sqlite", "apache", "django")), None)
     if find("nginx") is None or archive is None:
-        leave_out("nginx and a corpus of documentation: python -m tests.corpora.fetch")
+        leave_out("needs nginx and a corpus of documentation: python -m tests.corpora.fetch")
     assert archive is not None
     site, work = tmp_path_factory.mktemp("site"), tmp_path_factory.mktemp("nginx")
     with zipfile.ZipFile(archive) as packed:

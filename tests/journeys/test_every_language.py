@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from tests.journeys.server import Serve
 from tests.journeys.test_accessibility import SIZES, violations
 from tests.journeys.test_layout import SIZE, STYLE, overflow
 from tests.journeys.visitor import PATIENCE
+from tests.needs import leave_out
 from tests.npm import VALIDATOR, file_of, require_npm
 
 pytestmark = pytest.mark.browser
@@ -150,7 +152,9 @@ def after(site: str, form: dict[str, str]) -> httpx.Response:
 
 def complaints(folder: Path) -> list[str]:
     """Say what the Nu HTML checker finds, warnings included."""
-    command = ["java", "-Xss1m", "-jar", str(file_of(*VALIDATOR)), "--format", "gnu", "--skip-non-html", str(folder)]
+    if (java := shutil.which("java")) is None:
+        leave_out("needs Java (Debian: default-jre-headless)")
+    command = [java, "-Xss1m", "-jar", str(file_of(*VALIDATOR)), "--format", "gnu", "--skip-non-html", str(folder)]
     finished = subprocess.run(command, capture_output=True, text=True, timeout=CHECK_SECONDS)
     return finished.stderr.splitlines()
 

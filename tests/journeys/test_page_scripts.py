@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.journeys.page_libraries import library
 from tests.journeys.printed import POLICY, Printed
 from tests.journeys.test_printed_tags import (
     FILM,
@@ -20,12 +18,14 @@ from tests.journeys.test_printed_tags import (
     settle,
     stand_in,
 )
+from tests.npm import HTMX, TURBO, file_of, require_npm
 
 __all__ = ["certificate", "make_journey"]  # fixtures
 
 pytestmark = pytest.mark.browser
 
 WITH_API = replace(POLICY, script_api=True)
+LIBRARIES = {"htmx": HTMX, "turbo": TURBO}
 LISTEN = """<script>
 window.told = [];
 document.addEventListener("consentgate:change", event => told.push(["event", ...event.detail.granted]));
@@ -35,11 +35,9 @@ addEventListener("DOMContentLoaded", () => {
 </script>"""
 
 
-def file_of(name: str) -> bytes:
-    found = library(name)
-    if found is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{name} comes by npm, which is not here")
-    return found
+def library(name: str) -> bytes:
+    require_npm()
+    return file_of(*LIBRARIES[name]).read_bytes()
 
 
 def test_the_state_is_told_and_each_change_of_it_once(make_journey: MakeJourney) -> None:
@@ -125,7 +123,7 @@ def test_what_a_script_puts_into_the_page_waits_and_comes_to_life(make_journey: 
 def test_htmx_swaps_in_a_frame_that_waits(make_journey: MakeJourney) -> None:
     body = '<button hx-get="/part" hx-target="#view">Show</button><div id=view></div><script src="/htmx.js"></script>'
     journey = make_journey(
-        Printed(policy=WITH_API, pages={"/": document(body), "/part": FILM}, files={"/htmx.js": file_of("htmx")})
+        Printed(policy=WITH_API, pages={"/": document(body), "/part": FILM}, files={"/htmx.js": library("htmx")})
     )
     page = journey.visit()
 
@@ -146,7 +144,7 @@ def test_following_a_link_keeps_one_question_and_the_answer(make_journey: MakeJo
         return document(body, head).replace("<body>", '<body hx-boost="true">')
 
     pages = {"/": boosted(link), "/next": boosted(f"<h2>Next</h2>{FILM}")}
-    journey = make_journey(Printed(policy=WITH_API, pages=pages, files={f"/{name}.js": file_of(name)}))
+    journey = make_journey(Printed(policy=WITH_API, pages=pages, files={f"/{name}.js": library(name)}))
     page = journey.visit()
     settle(page)
     page.evaluate("() => { window.still = true }")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import pytest
 from consentgate.records import ConsentRecord, PolicyVersion, new_receipt_id
 from consentgate.records.sql import SqlStore
 from tests.conftest import NOW
+from tests.needs import leave_out
 from tests.postgres import REMEDY, Postgres, find_postgres
 
 Open = Callable[..., SqlStore]
@@ -47,10 +47,7 @@ def postgres() -> Iterator[Postgres]:
     """Start PostgreSQL; without one, skip here and fail in CI."""
     programs = find_postgres()
     if programs is None:
-        reason = f"No PostgreSQL: {REMEDY}."
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+        leave_out(f"No PostgreSQL: {REMEDY}.")
     server = Postgres(programs)
     try:
         server.start()
