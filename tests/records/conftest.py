@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from consentgate.records import ConsentRecord, PolicyVersion, new_receipt_id
 from consentgate.records.sql import SqlStore
-from tests.conftest import NOW
+from tests.conftest import NOW, make_client, page
 from tests.needs import leave_out
 from tests.postgres import REMEDY, Postgres, find_postgres
 
@@ -85,3 +86,10 @@ def store(open_again: Open) -> SqlStore:
     store = open_again()
     store.migrate()
     return store
+
+
+@pytest.fixture
+async def visitor(store: SqlStore) -> AsyncIterator[httpx.AsyncClient]:
+    """Return a visitor of a site that keeps records in the test module's store."""
+    async with make_client(page(), records=store) as client:
+        yield client

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event
@@ -63,12 +63,6 @@ def store(tmp_path: Path) -> Iterator[SqlStore]:
     store = open_store(f"sqlite:///{tmp_path / 'consent.db'}")
     yield store
     store.close()
-
-
-@pytest.fixture
-async def visitor(store: SqlStore) -> AsyncIterator[httpx.AsyncClient]:
-    async with make_client(page(), records=store) as client:
-        yield client
 
 
 async def choose(client: httpx.AsyncClient, choice: str = "save", **fields: str) -> httpx.Response:

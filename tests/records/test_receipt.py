@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,12 +28,6 @@ def store(tmp_path: Path) -> Iterator[SqlStore]:
     store = open_store(f"sqlite:///{tmp_path / 'consent.db'}")
     yield store
     store.close()
-
-
-@pytest.fixture
-async def visitor(store: SqlStore) -> AsyncIterator[httpx.AsyncClient]:
-    async with make_client(page(), records=store) as client:
-        yield client
 
 
 async def download(client: httpx.AsyncClient) -> dict[str, Any]:
