@@ -323,7 +323,7 @@ class ResponseGate:
         if beginning.has_policy:
             _warn_meta_policy()
         if visit.site.is_shared:
-            return Markup(self._with_nonce(visit.site.rendering.shared_head(self._place(beginning))))
+            return Markup(self._with_nonce(visit.site.rendering.shared_head(_place(visit, beginning))))
         if beginning.has_base or self._policies or policy.enforce:
             return self._markup_of_its_own(beginning)
         head = visit.prepared.head
@@ -332,14 +332,10 @@ class ResponseGate:
         words = visit.spot.words(visit.consent.undecided, visit.message, beginning.language, self._is_utf8(beginning))
         return Markup(head, self._placed(filled(words, visit.back)))
 
-    def _place(self, beginning: Beginning) -> Place:
-        visit = self._visit
-        return replace(visit.place, origin=visit.authority) if beginning.has_base else visit.place
-
     def _markup_of_its_own(self, beginning: Beginning) -> Markup:
         """Return markup for a page with a nonce, a policy or a base, for which nothing is prepared."""
         visit, rendering, consent = self._visit, self._visit.site.rendering, self._visit.consent
-        place = self._place(beginning)
+        place = _place(visit, beginning)
         spoken = rendering.place_in(place, beginning.language, self._is_utf8(beginning))
         head = self._with_nonce(
             rendering.head(
@@ -384,22 +380,24 @@ class ResponseGate:
         return head
 
 
+def _place(visit: Visit, seen: Beginning | Surroundings) -> Place:
+    """Return where markup will stand, by what was seen of the page before it."""
+    return replace(visit.place, origin=visit.authority) if seen.has_base else visit.place
+
+
 def _tag_gate(visit: Visit, with_nonce: Callable[[bytes], bytes]) -> TagGate:
     """Return what decides about the tags in this visitor's page."""
     site, rendering = visit.site, visit.site.rendering
     granted = None if site.is_shared else visit.consent.granted
     may_agree_here = site.is_shared or not visit.consent.is_decided
 
-    def place(around: Surroundings) -> Place:
-        return replace(visit.place, origin=visit.authority) if around.has_base else visit.place
-
     def script(around: Surroundings) -> bytes:
         if not may_agree_here or rendering.brings_page_script(visit.place, None):
             return b""
-        return with_nonce(rendering.page_script(place(around), granted))
+        return with_nonce(rendering.page_script(_place(visit, around), granted))
 
     def embed(around: Surroundings) -> str:
-        return Addresses.at(place(around), site.policy).embed
+        return Addresses.at(_place(visit, around), site.policy).embed
 
     note = None if site.observer is None else partial(site.observer.tag_withheld, visit.host)
     return TagGate(site.printed_tags, site.essential if granted is None else granted, embed, script, note)
