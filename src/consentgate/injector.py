@@ -15,6 +15,8 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import NamedTuple
 
+from consentgate.page_reader import ATTRIBUTE, ATTRIBUTES, SCRIPT_MARK, TAG
+
 __all__ = ["Beginning", "Beginnings", "Injector", "Markup", "Reading"]
 
 _LONGEST_TOKEN = 65_536  # bytes of one tag; a page with a longer one is left alone, however it is cut
@@ -30,23 +32,17 @@ _COMMENT = re.compile(rb"<!--(?:-?>|.*?--!?>)", re.DOTALL)
 _COMMENT_END = re.compile(rb"--!?>")
 _DECLARATION = re.compile(rb"<(?:[!?]|/[^a-zA-Z>])[^>]*>|</>")
 _DOCTYPE = re.compile(rb"<!doctype\b", re.IGNORECASE)
-# Quotes count in attribute values only: <body class=it's> ends at its first ">" (HTML 13.2.5.32 to 38).
-_VALUE = rb"""[\t\n\f\r ]*+=[\t\n\f\r ]*+(?:"[^"]*+"|'[^']*+'|(?!["'])[^\t\n\f\r >]*+)"""
-_ATTRIBUTE = rb"=?+[^\t\n\f\r />=]*+(?:" + _VALUE + rb"|(?![\t\n\f\r ]*+=))"
-_ATTRIBUTES = rb"(?:[\t\n\f\r /]++|(?!>)" + _ATTRIBUTE + rb")*+"
-_TAG = re.compile(rb"<(/?)([a-zA-Z][^\t\n\f\r />]*+)(" + _ATTRIBUTES + rb")>")
 _TAG_START = re.compile(rb"<(?:/?[a-zA-Z]|[!?/]|\Z)")
-_SCRIPT_MARK = re.compile(rb"<!--|-->|<(/?)script(?=[\t\n\f\r />])", re.IGNORECASE)
 _NAME_AND_VALUE = re.compile(
     rb"""(?=[^\t\n\f\r />])(=?+[^\t\n\f\r />=]*+)"""
     rb"""(?:[\t\n\f\r ]*+=[\t\n\f\r ]*+(?:"([^"]*+)"|'([^']*+)'|([^\t\n\f\r >]*+)))?"""
 )
 # Most of a head at one go: whole elements that change nothing of what follows. What is not plainly one of them ends the
 # run: raw text with a "<" in it, a <meta> with any word of a charset or a policy in it, or whose values hold ">".
-_REST = rb"(?=[\t\n\f\r />])" + _ATTRIBUTES + b">"
+_REST = rb"(?=[\t\n\f\r />])" + ATTRIBUTES + b">"
 _REST_OF_META = (
     rb"(?=[\t\n\f\r />])(?![^>]*(?:charset|http-equiv))(?![^>]*<)"
-    + _ATTRIBUTES.replace(rb'"[^"]*+"', rb'"[^">]*+"').replace(rb"'[^']*+'", rb"'[^'>]*+'")
+    + ATTRIBUTES.replace(rb'"[^"]*+"', rb'"[^">]*+"').replace(rb"'[^']*+'", rb"'[^'>]*+'")
     + b">"
 )
 _PLAIN_HEAD = re.compile(
@@ -68,7 +64,7 @@ _BLANK = re.compile(
     re.DOTALL | re.IGNORECASE,
 )
 _LINK = re.compile(
-    rb"<a(?=[\t\n\f\r />])((?:[\t\n\f\r /]++|(?!>)" + _ATTRIBUTE + rb")*+)>"
+    rb"<a(?=[\t\n\f\r />])((?:[\t\n\f\r /]++|(?!>)" + ATTRIBUTE + rb")*+)>"
     rb"[^<]*+(?:</?span(?:[\t\n\f\r ][^<>]*+)?>[^<]*+)*+</a[\t\n\f\r ]*+>",
     re.IGNORECASE,
 )
@@ -305,12 +301,12 @@ class Injector:
             return self._text(data, at)
         if data.startswith(b"<!--", at):
             return self._comment(data, at)
-        token = _DECLARATION.match(data, at) or (_TAG.match(data, at) if data.find(b">", at) > 0 else None)
+        token = _DECLARATION.match(data, at) or (TAG.match(data, at) if data.find(b">", at) > 0 else None)
         if token is None:
             return self._wait(at) if _TAG_START.match(data, at) else self._text(data, at)
         if token.end() - at > _LONGEST_TOKEN:
             return self._give_up(token.end())
-        if token.re is _TAG:
+        if token.re is TAG:
             return self._tag(token, data)
         self._is_document |= _DOCTYPE.match(data, at) is not None
         return token.end()
@@ -356,7 +352,7 @@ class Injector:
 
     def _inside_script(self, data: bytes, at: int) -> int:
         """Pass a script's text, in which `<!--` and `<script` hide a `</script>` (HTML 13.2.5.15 to 31)."""
-        mark = _SCRIPT_MARK.search(data, at)
+        mark = SCRIPT_MARK.search(data, at)
         if mark is None:
             return self._wait(max(at, len(data) - _LONGEST_MARK))
         if mark[0] == b"<!--":

@@ -13,6 +13,8 @@ from functools import lru_cache
 from html import unescape
 
 __all__ = [
+    "ATTRIBUTE",
+    "ATTRIBUTES",
     "LONGEST_TEXT",
     "SCRIPT_MARK",
     "TAG",
@@ -32,11 +34,12 @@ LONGEST_TEXT = 65_536  # bytes of one inline script or style that are looked at:
 _LONGEST_VALUE = 2_048  # bytes of an attribute that are decoded
 _LONGEST_MARK = 11  # bytes that have to be seen together: "</noscript" and what follows it
 
+# Quotes count in attribute values only: <body class=it's> ends at its first ">" (HTML 13.2.5.32 to 38).
 _VALUE = rb"""[\t\n\f\r ]*+=[\t\n\f\r ]*+(?:"[^"]*+"|'[^']*+'|(?!["'])[^\t\n\f\r >]*+)"""
-_ATTRIBUTE = rb"=?+[^\t\n\f\r />=]*+(?:" + _VALUE + rb"|(?![\t\n\f\r ]*+=))"
+ATTRIBUTE = rb"=?+[^\t\n\f\r />=]*+(?:" + _VALUE + rb"|(?![\t\n\f\r ]*+=))"
 _NAME = rb"[a-zA-Z][^\t\n\f\r />]*+"
-_ATTRIBUTES = rb"(?:[\t\n\f\r /]++|(?!>)" + _ATTRIBUTE + rb")*+"
-TAG = re.compile(rb"<(/?)(" + _NAME + rb")(" + _ATTRIBUTES + rb")>")
+ATTRIBUTES = rb"(?:[\t\n\f\r /]++|(?!>)" + ATTRIBUTE + rb")*+"
+TAG = re.compile(rb"<(/?)(" + _NAME + rb")(" + ATTRIBUTES + rb")>")
 _TAG_NAME = re.compile(rb"<" + _NAME)
 _EACH_ATTRIBUTE = re.compile(
     rb"(?![\t\n\f\r /])(=?+[^\t\n\f\r />=]*+)"
@@ -341,7 +344,7 @@ class PageReader:
 def _passing(names: frozenset[bytes]) -> re.Pattern[bytes]:
     """Return the expression for all that can be passed at once: text, and tags that change nothing."""
     others = rb"(?!/?(?:" + b"|".join(sorted(names | _OF_INTEREST)) + rb")[\t\n\f\r />])"
-    return re.compile(rb"(?:[^<]++|<" + others + rb"/?" + _NAME + _ATTRIBUTES + rb">)*+", re.IGNORECASE)
+    return re.compile(rb"(?:[^<]++|<" + others + rb"/?" + _NAME + ATTRIBUTES + rb">)*+", re.IGNORECASE)
 
 
 def end_of_script(data: bytes, at: int) -> int:
