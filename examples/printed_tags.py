@@ -8,17 +8,17 @@ The tags stay where they are. consentgate holds back those of the services that 
 from __future__ import annotations
 
 import os
+import secrets
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
-from starlette.types import ASGIApp
 
 from consentgate import Category, ConsentMiddleware, ConsentPolicy, Controller, GoogleAnalytics
 from consentgate.services import CustomService, MetaPixel, YouTube
 
-__all__ = ["POLICY", "create_app"]
+__all__ = ["POLICY", "app"]
 
 POLICY = ConsentPolicy(
     site_name="Luton in pictures",
@@ -74,10 +74,11 @@ async def home(request: Request) -> HTMLResponse:
     return HTMLResponse(PAGE)
 
 
-def create_app(keys: list[str] | None = None) -> ASGIApp:
-    """Return the site behind consentgate."""
-    site = Starlette(routes=[Route("/", home)])
-    return ConsentMiddleware(site, POLICY, keys=keys or ["an-example-is-signed-with-this-key-012345"])
+# A key drawn at start is for development only: after a restart every visitor is asked again. On a server, set
+# CONSENTGATE_KEYS (`consentgate key` draws one).
+KEYS = os.environ.get("CONSENTGATE_KEYS") or secrets.token_urlsafe(32)
+
+app = ConsentMiddleware(Starlette(routes=[Route("/", home)]), POLICY, keys=KEYS)
 
 
 if __name__ == "__main__":
@@ -85,4 +86,4 @@ if __name__ == "__main__":
 
     port = int(os.environ.get("PORT", "8000"))
     print(f"http://localhost:{port}/")
-    uvicorn.run(create_app(), host="127.0.0.1", port=port, log_level="warning")
+    uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning")

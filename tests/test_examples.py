@@ -15,7 +15,7 @@ import pytest
 from starlette.types import ASGIApp
 
 from consentgate import load_policy
-from examples import fastapi_site, plain_asgi, starlette_site
+from examples import fastapi_site, plain_asgi, printed_tags, starlette_site
 
 SITE = "https://site.example"
 TAG = "https://www.googletagmanager.com/gtag/js?id=G-AB12CD34EF"
@@ -207,3 +207,38 @@ async def _never() -> dict[str, object]:
 
 async def _drop(message: object) -> None:
     raise AssertionError("nobody should answer")
+
+
+PRINTED = re.compile(r"""<(?:script|iframe|link|img)\b[^>]*\s(?:src|href)="(https://[^/"]+)""")
+
+
+def test_the_printed_tags_wait_until_the_visitor_agrees() -> None:
+    async def before_and_after(visitor: httpx.AsyncClient) -> list[set[str]]:
+        pages = [(await visitor.get("/")).text]
+        await accept(visitor)
+        pages.append((await visitor.get("/")).text)
+        return [loaded_from(page) for page in pages]
+
+    before, after = visit(printed_tags.app, before_and_after)
+
+    assert before == set()
+    assert after == {
+        "https://www.youtube.com",
+        "https://www.googletagmanager.com",
+        "https://chat.luton.example",
+        "https://www.facebook.com",
+    }
+
+
+def test_the_printed_tags_stay_away_from_a_visitor_who_refused() -> None:
+    async def refused(visitor: httpx.AsyncClient) -> set[str]:
+        await reject(visitor)
+        return loaded_from((await visitor.get("/")).text)
+
+    assert visit(printed_tags.app, refused) == set()
+
+
+def loaded_from(page: str) -> set[str]:
+    """List the hosts that a page's tags would be loaded from; inert scripts are left out."""
+    tags = [found for found in PRINTED.finditer(page) if 'type="text/plain"' not in found[0]]
+    return {found[1] for found in tags}
