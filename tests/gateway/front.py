@@ -17,7 +17,7 @@ import httpx
 from tests.conftest import KEY
 from tests.mounts.servers import free_port
 
-__all__ = ["POLICY", "Front", "gateway", "receive_all"]
+__all__ = ["POLICY", "Front", "gateway", "receive_all", "receive_until"]
 
 POLICY = """
 site_name = "Luton"
@@ -114,6 +114,16 @@ def receive_all(connection: socket.socket) -> bytes:
         if not data:
             return content
         content += data
+
+
+def receive_until(connection: socket.socket, mark: bytes) -> bytes:
+    """Return what comes until `mark` is in it; an end before is a failure of the test."""
+    content = b""
+    while mark not in content:
+        data = connection.recv(1000)
+        assert data, f"The connection ended after {content!r}"
+        content += data
+    return content
 
 
 @contextmanager

@@ -19,7 +19,7 @@ import pytest
 
 from tests.conftest import BANNER
 from tests.gateway.behind import OK, Conversation, RawSite, answering, raw_site
-from tests.gateway.front import Front, gateway, receive_all
+from tests.gateway.front import Front, gateway, receive_all, receive_until
 from tests.mounts.servers import free_port
 
 GET = b"GET %s HTTP/1.1\r\nHost: luton.example\r\nConnection: close\r\n\r\n"
@@ -304,7 +304,17 @@ def test_a_gigabyte_goes_up_in_flat_memory(front: Front, behind: RawSite) -> Non
     assert most - before < MOST_MEMORY
 
 
-def test_two_hundred_event_streams_run_at_once_and_pages_come_all_the_same(front: Front, behind: RawSite) -> None:
+def test_two_hundred_event_streams_run_at_once_and_pages_come_all_the_same(tmp_path: Path) -> None:
+    with raw_site() as site, gateway(tmp_path, site.port) as front:
+        first, page, rest = run_streams(front, site, 200)
+
+    assert page.endswith(b"ok")
+    assert not any(b"data: 2" in seen for seen in first)
+    assert all(b"data: 2" in seen for seen in rest)
+
+
+def run_streams(front: Front, site: RawSite, number: int) -> tuple[list[bytes], bytes, list[bytes]]:
+    """Return what streams bring while they are open, a page asked for meanwhile, and what they bring at their end."""
     go = threading.Event()
 
     async def handler(talk: Conversation) -> None:
@@ -317,25 +327,17 @@ def test_two_hundred_event_streams_run_at_once_and_pages_come_all_the_same(front
             await asyncio.sleep(0.05)
         await talk.say(b"7\r\ndata: 2\r\n0\r\n\r\n")
 
-    behind.handler = handler
-    streams = [front.connect() for _ in range(200)]
+    site.handler = handler
+    streams = [front.connect() for _ in range(number)]
     for stream in streams:
         stream.sendall(GET % b"/events")
-    first = []
-    for stream in streams:
-        seen = b""
-        while b"data: 1" not in seen:
-            seen += stream.recv(1000)
-        first.append(seen)
+    first = [receive_until(stream, b"data: 1") for stream in streams]
     page = front.ask(GET % b"/page")
     go.set()
     rest = [receive_all(stream) for stream in streams]
     for stream in streams:
         stream.close()
-
-    assert page.endswith(b"ok")
-    assert not any(b"data: 2" in seen for seen in first)
-    assert all(b"data: 2" in seen for seen in rest)
+    return first, page, rest
 
 
 # Workers and reload

@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import BANNER
 from tests.gateway.behind import OK, Conversation, RawSite, answering
-from tests.gateway.front import Front, receive_all
+from tests.gateway.front import Front, receive_all, receive_until
 
 GET = b"GET %s HTTP/1.1\r\nHost: luton.example\r\nConnection: close\r\n\r\n"
 PAGE = b"<!doctype html><html><head><title>News</title></head><body><h1>News</h1></body></html>"
@@ -336,9 +336,7 @@ def test_pieces_of_an_answer_arrive_when_they_are_sent(front: Front, behind: Raw
     behind.handler = handler
     with front.connect() as connection:
         connection.sendall(GET % b"/events")
-        first = b""
-        while b"one" not in first:
-            first += connection.recv(1000)
+        first = receive_until(connection, b"one")
         released.set()
         rest = receive_all(connection)
 
