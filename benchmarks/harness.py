@@ -7,8 +7,10 @@ twice; how far the two differ is the noise, and a run whose noise is above `NOIS
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
+import os
 import platform
 import random
 import statistics
@@ -20,10 +22,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from time import thread_time
 
-__all__ = ["NOISE", "Figure", "Timings", "median", "report", "save", "time_side_by_side"]
+__all__ = ["NOISE", "Figure", "Table", "Timings", "command", "median", "noise", "time_side_by_side"]
 
 NOISE = 0.02  # by which bare may differ from bare
 RESULTS = Path(__file__).parent / "results"
+PACKAGES = ("consentgate", "starlette", "uvicorn", "uvloop", "httptools", "django", "django-script-consent")
 MICROSECONDS = 1_000_000
 
 Request = Callable[[], Awaitable[object]]
@@ -77,13 +80,40 @@ class Figure:
         return "yes" if reached else "NO"
 
 
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Hold what a benchmark found.
+
+    Args:
+        title: says what its figures are.
+        figures: its lines.
+        noise: how many times as long bare took as bare.
+        more: what else a machine may want to read.
+    """
+
+    title: str
+    figures: Sequence[Figure]
+    noise: float
+    more: Mapping[str, object]
+
+
 def median(values: Iterable[float]) -> float:
     """Return the middle one."""
     return statistics.median(values)
 
 
+def noise(ratios: Sequence[float]) -> Figure:
+    """Return the line that says how far bare differs from bare."""
+    return Figure("noise: bare / bare", median(ratios), "", detail=f"from {min(ratios):.3f} to {max(ratios):.3f}")
+
+
 def time_side_by_side(
-    requests: Mapping[str, Request], *, rounds: int, slice_seconds: float = 0.004, seed: int = 1
+    requests: Mapping[str, Request],
+    *,
+    rounds: int,
+    slice_seconds: float = 0.004,
+    seed: int = 1,
+    clock: Callable[[], float] = thread_time,
 ) -> Timings:
     """Time requests in turns.
 
@@ -92,58 +122,94 @@ def time_side_by_side(
         rounds: how often each has its turn.
         slice_seconds: how long a turn takes, about.
         seed: of the order in which they come.
+        clock: the time, in seconds; the processor's for this thread by default.
     """
-    return asyncio.run(_time(requests, rounds, slice_seconds, random.Random(seed)))  # noqa: S311 - an order, no secret
+    order = random.Random(seed)  # noqa: S311 - an order, no secret
+    return asyncio.run(_time(requests, rounds, slice_seconds, order, clock))
 
 
-async def _time(requests: Mapping[str, Request], rounds: int, slice_seconds: float, order: random.Random) -> Timings:
-    repeats = {name: await _repeats(request, slice_seconds) for name, request in requests.items()}
+async def _time(
+    requests: Mapping[str, Request],
+    rounds: int,
+    slice_seconds: float,
+    order: random.Random,
+    clock: Callable[[], float],
+) -> Timings:
+    repeats = {name: await _repeats(request, slice_seconds, clock) for name, request in requests.items()}
     taken: dict[str, list[float]] = {name: [] for name in requests}
     names = list(requests)
     for _ in range(rounds):
         order.shuffle(names)
         for name in names:
-            taken[name].append(await _slice(requests[name], repeats[name]))
+            taken[name].append(await _slice(requests[name], repeats[name], clock))
     return Timings(taken)
 
 
-async def _repeats(request: Request, slice_seconds: float) -> int:
+async def _repeats(request: Request, slice_seconds: float, clock: Callable[[], float]) -> int:
     """Warm up, and find how many requests fill a turn."""
-    await _slice(request, 5)
-    each = await _slice(request, 20) / MICROSECONDS
+    await _slice(request, 5, clock)
+    each = await _slice(request, 20, clock) / MICROSECONDS
     return max(1, round(slice_seconds / each))
 
 
-async def _slice(request: Request, repeats: int) -> float:
-    started = thread_time()
+async def _slice(request: Request, repeats: int, clock: Callable[[], float]) -> float:
+    started = clock()
     for _ in range(repeats):
         await request()
-    return (thread_time() - started) / repeats * MICROSECONDS
+    return (clock() - started) / repeats * MICROSECONDS
 
 
-def report(title: str, figures: Sequence[Figure]) -> None:
-    """Print a table."""
-    print(f"\n{title}\n{'':52}{'figure':>12}  {'target':>9}  reached")
-    for figure in figures:
+def command(name: str, description: str | None, measure: Callable[[int], Table], *, rounds: int) -> int:
+    """Run a benchmark from the command line: measure, print its table, and keep it for machines.
+
+    Args:
+        name: of its file in `benchmarks/results`, without the ending.
+        description: for `--help`.
+        measure: returns the table, given how many rounds to take.
+        rounds: how many to take when the command line does not say.
+
+    Returns:
+        the status to end with: with `--check`, 1 when a target is missed or the run is too noisy.
+    """
+    options = argparse.ArgumentParser(description=description)
+    options.add_argument("--rounds", type=int, default=rounds)
+    options.add_argument("--check", action="store_true", help="fail when a target is missed or the run is too noisy")
+    options.add_argument("--results", type=Path, default=RESULTS, help="the folder to write to")
+    chosen = options.parse_args()
+    before = os.getloadavg()[0]
+    table = measure(chosen.rounds)
+    _print(table)
+    is_noisy = abs(table.noise - 1) > NOISE
+    if is_noisy:
+        print(f"\nThis run is too noisy to count: bare differs from bare by more than {NOISE}.")
+    kept = {"rounds": chosen.rounds, "load_average": [before, os.getloadavg()[0]], "noisy": is_noisy}
+    _keep(chosen.results / f"{name}.json", table, kept)
+    return int(chosen.check and (is_noisy or any(figure.verdict == "NO" for figure in table.figures)))
+
+
+def _print(table: Table) -> None:
+    print(f"\n{table.title}\n{'':60}{'figure':>12}  {'target':>9}  reached")
+    for figure in table.figures:
         bound = "" if figure.target is None else f"{'>=' if figure.at_least else '<='} {figure.target:g}"
         value = f"{figure.value:.3g} {figure.unit}" if abs(figure.value) < 100 else f"{figure.value:.0f} {figure.unit}"
-        print(f"{figure.name:52}{value:>12}  {bound:>9}  {figure.verdict:7} {figure.detail}")
+        print(f"{figure.name:60}{value:>12}  {bound:>9}  {figure.verdict:7} {figure.detail}")
 
 
-def save(name: str, figures: Sequence[Figure], **more: object) -> Path:
-    """Write a table for machines, with what it was measured on, to `benchmarks/results/<name>.json`."""
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{name}.json"
+def _keep(path: Path, table: Table, more: Mapping[str, object]) -> None:
+    """Write a table for machines, with what it was measured on."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     written = {
+        "title": table.title,
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": sys.version.split()[0],
-        "machine": f"{platform.system()} {platform.machine()}",
-        "versions": {package: _version(package) for package in ("consentgate", "starlette", "uvicorn", "django")},
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors",
+        "versions": {package: _version(package) for package in PACKAGES},
         **more,
-        "figures": [{**asdict(figure), "reached": figure.verdict} for figure in figures],
+        "noise": table.noise,
+        "figures": [{**asdict(figure), "reached": figure.verdict} for figure in table.figures],
+        **table.more,
     }
     path.write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
-    return path
 
 
 def _version(package: str) -> str | None:

@@ -5,7 +5,6 @@ The yardstick S is what Starlette's own `SessionMiddleware` adds to the same req
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import gc
 import sys
@@ -20,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from benchmarks.harness import NOISE, Figure, Timings, median, report, save, time_side_by_side
+from benchmarks.harness import Figure, Table, Timings, command, noise, time_side_by_side
 from benchmarks.sites import (
     FETCH,
     NAVIGATION,
@@ -50,21 +49,22 @@ Ask = Callable[[], Awaitable[None]]
 
 def main() -> int:
     """Measure, print and keep the table; the status says whether the run counts."""
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--rounds", type=int, default=_ROUNDS)
-    options.add_argument("--check", action="store_true", help="fail when a target is missed or the run is too noisy")
-    chosen = options.parse_args()
+    return command("in_process", __doc__, measure, rounds=_ROUNDS)
+
+
+def measure(rounds: int) -> Table:
+    """Return the table."""
     asyncio.run(_check())
     gc.collect()
     gc.freeze()
-    timings = time_side_by_side({**_pages(), **_streams(), **_real_pages()}, rounds=chosen.rounds)
+    timings = time_side_by_side({**_pages(), **_streams(), **_real_pages()}, rounds=rounds)
     figures = _figures(timings)
-    report("In process: what is added to a request (S: what SessionMiddleware adds to it)", figures)
-    save("in_process", figures, rounds=chosen.rounds, microseconds={name: timings.each(name) for name in timings.of})
-    noisy = abs(figures[0].value - 1) > NOISE
-    if noisy:
-        print(f"\nThis run is too noisy to count: bare differs from bare by more than {NOISE}.")
-    return int(chosen.check and (noisy or any(figure.verdict == "NO" for figure in figures)))
+    return Table(
+        "In process: what is added to a request (S: what SessionMiddleware adds to it)",
+        figures,
+        noise=figures[0].value,
+        more={"microseconds": {name: timings.each(name) for name in timings.of}},
+    )
 
 
 def _scenarios() -> dict[str, tuple[float, dict[str, Any]]]:
@@ -167,9 +167,8 @@ def _real_pages() -> dict[str, Ask]:
 def _figures(timings: Timings) -> list[Figure]:
     scenarios = {name: target for name, (target, _) in _scenarios().items()}
     scenarios["20 KB page, never-seen cookie"] = 1.0
-    noise = [timings.ratio(f"{name} | bare again", f"{name} | bare") for name in scenarios]
     figures = [
-        Figure("noise: bare / bare", median(noise), "", detail=f"from {min(noise):.3f} to {max(noise):.3f}"),
+        noise([timings.ratio(f"{name} | bare again", f"{name} | bare") for name in scenarios]),
         Figure("S on the 20 KB page", _yardstick(timings, "20 KB page, refused"), "us"),
     ]
     for name, target in scenarios.items():
