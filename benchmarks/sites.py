@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from asyncio import get_running_loop
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
 from itertools import count
@@ -187,6 +188,20 @@ async def receive() -> Mapping[str, Any]:
     return {"type": "http.request", "body": b"", "more_body": False}
 
 
+def receiving() -> Callable[[], Awaitable[Mapping[str, Any]]]:
+    """Return what hands over an empty request body, and then waits for a visitor to hang up, who does not."""
+    is_first = True
+
+    async def receive_once() -> Mapping[str, Any]:
+        nonlocal is_first
+        if not is_first:
+            await get_running_loop().create_future()
+        is_first = False
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    return receive_once
+
+
 async def discard(message: MutableMapping[str, Any]) -> None:
     """Take what a server would write to its socket."""
 
@@ -195,7 +210,7 @@ def request(app: App, template: Mapping[str, Any]) -> Callable[[], Awaitable[Non
     """Return what asks an application once, with a scope of its own each time as servers make it."""
 
     async def ask() -> None:
-        await app({**template, "headers": template["headers"].copy(), "state": {}}, receive, discard)
+        await app({**template, "headers": template["headers"].copy(), "state": {}}, receiving(), discard)
 
     return ask
 
@@ -207,6 +222,6 @@ async def answer(app: App, template: Mapping[str, Any]) -> tuple[Headers, bytes]
     async def keep(message: MutableMapping[str, Any]) -> None:
         sent.append(message)
 
-    await app({**template, "headers": template["headers"].copy(), "state": {}}, receive, keep)
+    await app({**template, "headers": template["headers"].copy(), "state": {}}, receiving(), keep)
     bodies: Iterable[bytes] = (message.get("body", b"") for message in sent[1:])
     return list(sent[0]["headers"]), b"".join(bodies)
