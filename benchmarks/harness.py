@@ -22,7 +22,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from time import thread_time
 
-__all__ = ["NOISE", "Figure", "Table", "Timings", "command", "median", "noise", "time_side_by_side"]
+__all__ = ["NOISE", "Figure", "Table", "Timings", "command", "median", "noise", "take_turns", "time_side_by_side"]
 
 NOISE = 0.02  # by which bare may differ from bare
 RESULTS = Path(__file__).parent / "results"
@@ -87,13 +87,13 @@ class Table:
     Args:
         title: says what its figures are.
         figures: its lines.
-        noise: how many times as long bare took as bare.
+        noise: how many times as long bare took as bare; `None` where nothing is timed that could tell.
         more: what else a machine may want to read.
     """
 
     title: str
     figures: Sequence[Figure]
-    noise: float
+    noise: float | None
     more: Mapping[str, object]
 
 
@@ -126,6 +126,24 @@ def time_side_by_side(
     """
     order = random.Random(seed)  # noqa: S311 - an order, no secret
     return asyncio.run(_time(requests, rounds, slice_seconds, order, clock))
+
+
+def take_turns(slices: Mapping[str, Callable[[], float]], *, rounds: int, seed: int = 1) -> Timings:
+    """Let each candidate have its turn in each round, in a new order each time.
+
+    Args:
+        slices: what to do, by name; each returns a time in microseconds.
+        rounds: how often each has its turn.
+        seed: of the order in which they come.
+    """
+    order = random.Random(seed)  # noqa: S311 - an order, no secret
+    taken: dict[str, list[float]] = {name: [] for name in slices}
+    names = list(slices)
+    for _ in range(rounds):
+        order.shuffle(names)
+        for name in names:
+            taken[name].append(slices[name]())
+    return Timings(taken)
 
 
 async def _time(
@@ -179,7 +197,7 @@ def command(name: str, description: str | None, measure: Callable[[int], Table],
     before = os.getloadavg()[0]
     table = measure(chosen.rounds)
     _print(table)
-    is_noisy = abs(table.noise - 1) > NOISE
+    is_noisy = table.noise is not None and abs(table.noise - 1) > NOISE
     if is_noisy:
         print(f"\nThis run is too noisy to count: bare differs from bare by more than {NOISE}.")
     kept = {"rounds": chosen.rounds, "load_average": [before, os.getloadavg()[0]], "noisy": is_noisy}

@@ -17,11 +17,9 @@ from time import process_time
 from typing import Any
 
 from asgiref.sync import sync_to_async
-from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
-from starlette.requests import Request
-from starlette.responses import Response
 
 from benchmarks import django_rival
+from benchmarks.hand_written import HandWritten
 from benchmarks.harness import Figure, Table, Timings, command, noise, time_side_by_side
 from benchmarks.sites import (
     NAVIGATION,
@@ -41,35 +39,6 @@ _SLICE_SECONDS = 0.02  # for a few requests to a Django site
 _LABELS = ("bare", "bare again", "rival", "consentgate")
 
 Asks = dict[str, Callable[[], Awaitable[None]]]
-
-
-class HandWritten(BaseHTTPMiddleware):
-    """Put a banner or tags into pages, as it is written in an afternoon.
-
-    Args:
-        app: the application.
-        banner: for visitors without an answer.
-        tags: for those who agreed.
-    """
-
-    def __init__(self, app: App, banner: str, tags: str) -> None:
-        super().__init__(app)
-        self._banner = banner
-        self._tags = tags
-
-    async def dispatch(self, request: Request, call_next: RequestResponseEndpoint) -> Response:
-        """Answer a request."""
-        response = await call_next(request)
-        if not response.headers.get("content-type", "").startswith("text/html"):
-            return response
-        body = b"".join([chunk async for chunk in response.body_iterator]).decode()  # type: ignore[attr-defined]
-        choice = request.cookies.get("choice")
-        if choice is None:
-            body = body.replace("</body>", f"{self._banner}</body>")
-        elif choice == "granted":
-            body = body.replace("<head>", f"<head>{self._tags}")
-        headers = {name: value for name, value in response.headers.items() if name != "content-length"}
-        return Response(body, response.status_code, headers)
 
 
 def main() -> int:

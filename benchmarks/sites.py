@@ -72,6 +72,11 @@ def page(size: int) -> bytes:
     return (_HEAD + _PARAGRAPH * max(0, paragraphs) + _TAIL).encode()
 
 
+def pieces(body: bytes, size: int) -> list[bytes]:
+    """Return a page cut into pieces of so many bytes."""
+    return [body[start : start + size] for start in range(0, len(body), size)]
+
+
 PAGE_20K = page(20_000)
 PAGE_5M = page(5_000_000)
 JSON_1K = {"news": [{"id": number, "title": "What was decided", "read": False} for number in range(17)]}
@@ -109,12 +114,12 @@ def site() -> Starlette:
 
 def stream(body: bytes, chunk: int = _CHUNK) -> App:
     """Return an ASGI application that sends a page in pieces."""
-    pieces = [body[start : start + chunk] for start in range(0, len(body), chunk)]
+    chunks = pieces(body, chunk)
     start = {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/html; charset=utf-8")]}
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await send({**start, "headers": list(start["headers"])})  # type: ignore[call-overload]
-        for piece in pieces:
+        for piece in chunks:
             await send({"type": "http.response.body", "body": piece, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
