@@ -864,6 +864,41 @@ async def test_chunk_with_the_body_tag_leaves_with_the_banner_before_the_next_is
     assert BANNER in sent[2]["body"]
 
 
+@pytest.mark.parametrize(
+    ("answers", "mark"),
+    [(None, BANNER), (GRANTED, TAG), (REFUSED, b"<body>")],
+    ids=["undecided", "accepted", "refused"],
+)
+async def test_wherever_a_page_is_cut_after_its_body_tag_only_an_unfinished_tag_waits(
+    answers: dict[str, bool] | None, mark: bytes
+) -> None:
+    pieces: list[bytes] = []
+    sent: list[Message] = []
+    left_after: list[int] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(start(HTML))
+        await send(body(pieces[0], more=True))
+        left_after.append(len(sent))
+        await send(body(pieces[1]))
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    site = make_site(app)
+    for cut in range(PAGE.index("<body>") + len("<body>"), len(PAGE)):
+        pieces[:] = PAGE[:cut].encode(), PAGE[cut:].encode()
+        sent.clear()
+
+        await site(request(answers=answers), nothing_more, send)
+
+        waited = sent[2]["body"].removesuffix(pieces[1])
+        assert left_after[-1] == 2  # the start, and all of the first piece but what waited
+        assert mark in sent[1]["body"]
+        assert pieces[0].endswith(waited)
+        assert not waited or (waited.startswith(b"<") and b">" not in waited)
+
+
 async def test_chunks_after_the_banner_leave_by_reference() -> None:
     later = [b"<p>two" * 1000, b"<p>three" * 1000]
     app = in_pieces(b"<!doctype html><body><p>one", *later)
