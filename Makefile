@@ -22,7 +22,7 @@ help: ## List the targets
 demo: .venv/.demo-ready ## Run the demo site (PORT=8000)
 	$(PYTHON) -m examples.step_forward_luton --port $(PORT)
 
-test: check browser ## Run every check and every test, in a real browser too
+test: check browser .venv/.bench-ready ## Run every check and every test, in a real browser too
 	$(PYTHON) -m pytest
 
 check: .venv/.dev-ready ## Check format, lint and types
@@ -38,8 +38,8 @@ browser: .venv/.dev-ready ## Find a browser for the tests, or get one, and what 
 	$(PYTHON) -m tests.browser --ensure
 	$(PYTHON) -m tests.npm
 
-bench: .venv/.dev-ready ## Time what a request costs, beside Starlette's sessions
-	$(PYTHON) -m benchmarks.in_process
+bench: .venv/.bench-ready ## Measure what a request costs, beside others (needs wrk)
+	$(PYTHON) -m benchmarks
 
 venv: .venv/.dev-ready ## Make .venv with all development tools
 
@@ -57,6 +57,11 @@ clean: ## Remove .venv, caches and build products
 	@echo "Installing the development tools into .venv …"
 	@$(PYTHON) -m pip install --quiet --editable '.[dev]'
 	@touch $@ .venv/.demo-ready
+
+# Rivals fit beside the development tools: see the file.
+.venv/.bench-ready: benchmarks/requirements-rivals.txt .venv/.dev-ready
+	@$(PYTHON) -m pip install --quiet --requirement $<
+	@touch $@
 
 .venv/.made:
 	@for python in $(PYTHONS); do \

@@ -90,7 +90,12 @@ def _scenarios() -> dict[str, tuple[float, dict[str, Any]]]:
 
 def _pages() -> dict[str, Ask]:
     bare = site()
-    apps = {"bare": bare, "bare again": bare, "session": with_session(bare), "consentgate": guarded(bare)}
+    apps: dict[str, App] = {
+        "bare": bare,
+        "bare again": bare,
+        "session": with_session(bare),
+        "consentgate": guarded(bare),
+    }
     asks = {
         f"{name} | {label}": request(app, template)
         for name, (_, template) in _scenarios().items()
@@ -160,7 +165,12 @@ def _real_pages() -> dict[str, Ask]:
 
     bare = Starlette(routes=[Route("/", page)])
     ask = scope("/", NAVIGATION, [session_cookie()])
-    apps = {"bare": bare, "bare again": bare, "session": with_session(bare), "consentgate": guarded(bare)}
+    apps: dict[str, App] = {
+        "bare": bare,
+        "bare again": bare,
+        "session": with_session(bare),
+        "consentgate": guarded(bare),
+    }
     return {f"real page | {label}": request(app, ask) for label, app in apps.items()}
 
 

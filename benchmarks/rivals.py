@@ -82,14 +82,14 @@ def _visitors(asks: Asks) -> list[str]:
 async def _on_django() -> Asks:
     """Return requests for a page of 100 KB of a Django site."""
     bare = django_rival.plain()
-    apps = dict(zip(_LABELS, (bare, bare, django_rival.with_rival(), guarded(bare)), strict=True))
+    apps: dict[str, App] = dict(zip(_LABELS, (bare, bare, django_rival.with_rival(), guarded(bare)), strict=True))
     theirs = sync_to_async(django_rival.answered)
     cookies = {
         "undecided": [],
         "agreed": [await theirs("technical", "analytics"), consent_cookie(granted=True)],
         "refused": [await theirs("technical"), consent_cookie(granted=False)],
     }
-    asks = {}
+    asks: Asks = {}
     for visitor, sent in cookies.items():
         template = scope("/", NAVIGATION, sent)
         await _check(apps, template, visitor, django_rival.PAGE, (django_rival.BANNER, django_rival.TAG))
@@ -104,13 +104,13 @@ async def _on_starlette() -> Asks:
     _, asking = await answer(ours, scope("/", NAVIGATION))
     banner = f'<section id="choice">{"-" * (len(asking) - len(PAGE_20K))}</section>'  # as long as ours
     tags = '<script async src="https://analytics.example/tag.js"></script>'
-    apps = dict(zip(_LABELS, (bare, bare, HandWritten(bare, banner, tags), ours), strict=True))
+    apps: dict[str, App] = dict(zip(_LABELS, (bare, bare, HandWritten(bare, banner, tags), ours), strict=True))
     cookies = {
         "undecided": [session_cookie()],
         "agreed": [session_cookie(), b"choice=granted", consent_cookie(granted=True)],
         "refused": [session_cookie(), b"choice=refused", consent_cookie(granted=False)],
     }
-    asks = {}
+    asks: Asks = {}
     for visitor, sent in cookies.items():
         template = scope("/", NAVIGATION, sent)
         await _check(apps, template, visitor, PAGE_20K, (b'id="choice"', b"analytics.example"))

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 from benchmarks.__main__ import TABLES
-from benchmarks.harness import Figure, Table, take_turns
+from benchmarks.harness import Figure, take_turns
 from examples.gateway.processes import find
 from tests.needs import leave_out
 
 ROOT = Path(__file__).parents[1]
-SECONDS = 1_200  # a table takes half a minute; a machine may be far slower
+SECONDS = 1_500  # a table takes half a minute; a machine may be far slower
 EXPECTED = {  # of each table: a figure that the goals are about
     "in_process": "20 KB page, granted",
     "rivals": "Django, 100 KB, undecided",
@@ -33,6 +33,7 @@ def run(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=SECONDS)
 
 
+@pytest.mark.timeout(SECONDS + 60)
 @pytest.mark.parametrize("name", TABLES)
 def test_a_table_is_printed_and_kept_for_machines(name: str, tmp_path: Path) -> None:
     if name == "rivals" and find_spec("script_consent") is None:
@@ -82,10 +83,5 @@ def test_only_figures_of_the_same_round_are_compared() -> None:
 
     timings = take_turns({"bare": lambda: next(clock), "ours": lambda: next(clock)}, rounds=3, seed=4)
 
-    assert sorted(timings.of["bare"] + timings.of["ours"]) == [1.0, 2.0, 10.0, 20.0, 100.0, 200.0]
+    assert sorted([*timings.of["bare"], *timings.of["ours"]]) == [1.0, 2.0, 10.0, 20.0, 100.0, 200.0]
     assert timings.ratio("ours", "bare") in (0.5, 2.0)
-
-
-def test_no_figure_is_missing_from_what_is_expected() -> None:
-    assert set(EXPECTED) == set(TABLES)
-    assert Table("x", [], None, {}).noise is None
