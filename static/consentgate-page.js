@@ -1,12 +1,11 @@
-/* consentgate: brings held-back tags to life, starts services other than gtag.js, and is window.consentgate. */
+/* consentgate: brings held-back tags to life, and is window.consentgate. */
 (() => {
   "use strict";
   if (document.body && document.body.matches(".consentgate-embed")) return standIn();
   if (window.consentgate && window.consentgate.onChange) return; // else it is the banner, which has this id
   const me = document.currentScript;
-  const { page, granted, services } = me.dataset;
+  const { page, granted, skip } = me.dataset;
   const PREFIX = "data-consent-";
-  const running = {};
   const listeners = new Set();
   let state = granted === undefined ? null : { granted: granted.split(" "), isDecided: !question() };
   let banner = question();
@@ -92,76 +91,11 @@
     }
   }
 
-  function queue({ queue: name, style }, commands) {
-    for (const [command, ...rest] of commands) {
-      if (style === "array") (window[name] = window[name] || []).push([command, ...rest]);
-      else if (style === "gtag") google(command, ...rest);
-      else if (style === "pixel") pixel(name)(command, ...rest);
-      else {
-        const call = collector(name);
-        if (command !== ".init") call(command, ...rest);
-        else (call.init = call.init || ((options) => (call.o = options || {})))(...rest);
-      }
-    }
-  }
-
-  function google(command) {
-    const layer = (window.dataLayer = window.dataLayer || []);
-    layer.push(command === "gtm.start" ? { "gtm.start": Date.now(), event: "gtm.js" } : arguments);
-  }
-
-  function collector(name) {
-    const collect = function () {
-      (collect.q = collect.q || []).push(arguments);
-    };
-    return (window[name] = window[name] || collect);
-  }
-
-  function pixel(name) {
-    if (window[name]) return window[name];
-    const call = (window[name] = window._fbq = function () {
-      call.callMethod ? call.callMethod(...arguments) : call.queue.push(arguments);
-    });
-    return Object.assign(call, { push: call, loaded: true, version: "2.0", queue: [] });
-  }
-
-  function start(plan) {
-    const before = running[plan.id];
-    running[plan.id] = plan;
-    if (before) return void ((before.off || changes(before, plan)) && queue(plan, plan.update));
-    queue(plan, plan.start);
-    load(plan);
-  }
-
-  const changes = (before, after) => JSON.stringify(before.update) !== JSON.stringify(after.update);
-
-  // After the page itself, so that a service that never answers cannot hold up its load event.
-  function load(plan) {
-    if (document.readyState !== "complete") return addEventListener("load", () => load(plan));
-    if (running[plan.id].off) return delete running[plan.id];
-    const script = document.createElement("script");
-    for (const [name, value] of Object.entries(plan.attributes)) script.setAttribute(name, value);
-    script.async = true;
-    script.src = plan.src;
-    if (me.nonce) script.nonce = me.nonce;
-    return document.head.append(script);
-  }
-
-  function settle(tags) {
-    for (const plan of Object.values(running)) {
-      if (plan.off || tags.some((one) => one.id === plan.id)) continue;
-      queue(plan, plan.stop);
-      plan.off = true;
-    }
-    tags.forEach(start);
-  }
-
   // By an event, so that a listener of the site that fails cannot stop a choice from being saved.
   window.consentgateState = (detail) => dispatchEvent(new CustomEvent("consentgate", { detail }));
-  addEventListener("consentgate", ({ detail: { granted: now, undecided, tags } }) => {
+  addEventListener("consentgate", ({ detail: { granted: now, undecided } }) => {
     const before = JSON.stringify(state);
     state = { granted: [...now], isDecided: !undecided.length };
-    settle(tags || []);
     if (JSON.stringify(state) === before) return;
     sift(document);
     const detail = copy();
@@ -197,7 +131,6 @@
       document.body.prepend(banner);
   }).observe(document.documentElement, { childList: true, subtree: true });
 
-  settle(JSON.parse(services || "[]"));
   sift(document);
 
   // Within a frame whose content waits: agreeing tells the pages around it, and brings the content here.

@@ -10,39 +10,75 @@ window.consentgateRunner = (me) => {
     (window.dataLayer = window.dataLayer || []).push(arguments);
   }
 
-  function queue(commands) {
-    for (const [name, ...rest] of commands) name === "js" ? gtag(name, new Date()) : gtag(name, ...rest);
+  // How services take commands before their script has come, each under its own global name.
+  const ways = {
+    array: (name) => (...command) => (window[name] = window[name] || []).push(command),
+    gtag: () => (command, ...rest) => {
+      window.gtag = window.gtag || gtag;
+      if (command === "gtm.start") window.dataLayer.push({ "gtm.start": Date.now(), event: "gtm.js" });
+      else gtag(command, ...(command === "js" ? [new Date()] : rest));
+    },
+    function: (name) => (command, ...rest) => {
+      const call = (window[name] = window[name] || collector("q"));
+      if (command !== ".init") call(command, ...rest);
+      else (call.init = call.init || ((options) => (call.o = options || {})))(...rest);
+    },
+    pixel: (name) => (...command) => {
+      if (!window[name]) {
+        const call = (window[name] = window._fbq = collector("queue"));
+        Object.assign(call, { push: call, loaded: true, version: "2.0" });
+      }
+      window[name](...command);
+    },
+  };
+
+  function collector(kept) {
+    const call = function () {
+      call.callMethod ? call.callMethod(...arguments) : call[kept].push(arguments);
+    };
+    call[kept] = [];
+    return call;
+  }
+
+  function tell({ src, queue, style }, commands = []) {
+    if (!src && !window[queue]) return; // a service that pages bring themselves, and this one does not
+    const say = ways[style](queue);
+    for (const command of commands) say(...command);
   }
 
   function start(plan) {
     const before = running[plan.id];
     running[plan.id] = plan;
-    window[plan.disable] = false;
-    if (!before) {
-      window.gtag = window.gtag || gtag;
-      queue(plan.start);
-    } else if (before.off || JSON.stringify(before.update) !== JSON.stringify(plan.update)) queue(plan.update);
+    mute(plan, false);
+    if (!before) tell(plan, plan.start);
+    else if (before.off || JSON.stringify(before.update) !== JSON.stringify(plan.update)) tell(plan, plan.update);
     load(plan);
   }
 
   // After the page itself, so that a service that never answers cannot hold up its load event.
-  function load(plan) {
-    if (document.readyState !== "complete") return addEventListener("load", () => load(plan));
-    if (loaded[plan.id] || running[plan.id].off) return;
-    loaded[plan.id] = true;
+  function load({ id, src, attributes }) {
+    if (!src || loaded[id]) return;
+    if (document.readyState !== "complete") return addEventListener("load", () => load({ id, src, attributes }));
+    if (running[id].off) return;
+    loaded[id] = true;
     const script = document.createElement("script");
+    for (const [name, value] of Object.entries(attributes || {})) script.setAttribute(name, value);
     script.async = true;
-    script.src = plan.src;
+    script.src = src;
     if (me.nonce) script.nonce = me.nonce;
     document.head.append(script);
   }
 
+  function mute({ disable }, isMuted) {
+    if (disable) window[disable] = isMuted;
+  }
+
   // Silence first, then tell, and only then let the server expire the cookies: else they would be written again.
   function stop(plan) {
-    window[plan.disable] = true;
+    mute(plan, true);
     if (plan.off) return false;
     plan.off = true;
-    queue(plan.stop);
+    tell(plan, plan.stop);
     return true;
   }
 
@@ -77,13 +113,13 @@ window.consentgateRunner = (me) => {
     apply(state) {
       const allowed = state.services.map((plan) => plan.id);
       const stopped = Object.values(running).filter((plan) => !allowed.includes(plan.id) && stop(plan)).length;
-      // Under a strict Content-Security-Policy the next page lets the service in, this one does not.
-      if (later === undefined) state.services.forEach(start);
+      // Under a strict Content-Security-Policy the next page lets in what we would load, this one does not.
+      state.services.filter(({ src }) => later === undefined || !src).forEach(start);
       if (state.banner && !document.getElementById("consentgate")) show(state.banner);
       return stopped;
     },
     silence() {
-      for (const plan of Object.values(running)) window[plan.disable] = true;
+      for (const plan of Object.values(running)) mute(plan, true);
     },
     start: (plans) => plans.forEach(start),
     stop: (unwanted) => Object.values(running).filter(unwanted).forEach(stop),

@@ -543,7 +543,7 @@ async def test_form_gets_a_message_cookie_for_a_minute() -> None:
 async def test_state_says_what_holds_now(answers: dict[str, bool], expected: dict[str, list[str]]) -> None:
     response = await get("/cookies/state", cookie=f"__Host-consentgate={consent_cookie(answers)}")
 
-    assert response.json().keys() == {"granted", "undecided", "services", "tags", "storage", "clearing"}
+    assert response.json().keys() == {"granted", "undecided", "services", "storage", "clearing"}
     assert {key: response.json()[key] for key in expected} == expected
 
 

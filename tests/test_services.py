@@ -18,7 +18,7 @@ from consentgate.services import (
     MicrosoftClarity,
     Plausible,
     Service,
-    TagPlan,
+    StartPlan,
     Vimeo,
     YouTube,
 )
@@ -40,9 +40,9 @@ GOOD: list[Service] = [
 ]
 
 
-def plan_of(service: Service, **signals: bool) -> TagPlan:
+def plan_of(service: Service, **signals: bool) -> StartPlan:
     plan = service.start_plan("luton.example", signals={**SIGNALS, **signals}, acceptance_days=184, secure=True)
-    assert isinstance(plan, TagPlan)
+    assert isinstance(plan, StartPlan)
     return plan
 
 
@@ -116,7 +116,7 @@ def test_an_exception_covers_only_those_without_purposes_of_their_own(service: S
 @pytest.mark.parametrize(
     "kind", sorted(kind for kind in SERVICES if kind not in ("custom", "google-maps", "vimeo", "youtube"))
 )
-def test_one_that_pages_print_is_not_started(kind: str) -> None:
+def test_one_that_pages_print_is_not_started_but_stopped_where_that_is_possible(kind: str) -> None:
     settings: dict[str, dict[str, Any]] = {
         "google-analytics": {"measurement_id": "G-LUTON123"},
         "google-tag-manager": {"container_id": "GTM-LUTON1"},
@@ -127,8 +127,15 @@ def test_one_that_pages_print_is_not_started(kind: str) -> None:
     }
     service = SERVICES[kind](**settings[kind], printed=True)
 
+    plan = service.start_plan("luton.example", signals=SIGNALS, acceptance_days=184, secure=True)
+
     assert not service.starts
-    assert service.start_plan("luton.example", signals=SIGNALS, acceptance_days=184, secure=True) is None
+    if kind == "plausible":  # it keeps nothing, and nothing can be said to it
+        assert plan is None
+        return
+    assert (plan.src, plan.start) == ("", ())
+    assert plan.stop
+    assert plan.update
 
 
 def test_tag_manager_hears_denied_then_the_choice_before_its_first_event() -> None:

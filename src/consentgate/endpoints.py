@@ -20,7 +20,6 @@ from consentgate.policy import Category, ConsentPolicy, withheld_storage
 from consentgate.receipt_pages import ReceiptPages
 from consentgate.records import NotRecordedError
 from consentgate.rendering import Place
-from consentgate.services import TagPlan
 from consentgate.visit import MESSAGE_SECONDS, Site, Visit
 
 __all__ = ["Endpoints"]
@@ -216,12 +215,10 @@ class Endpoints:
 
     def _state_response(self, visit: Visit, consent: Consent, lines: list[bytes], **more: object) -> Response:
         services = self._site.rendering.plans(visit.place, consent.granted)
-        tags = self._site.rendering.plans(visit.place, consent.granted, TagPlan)
         state = {
             "granted": sorted(consent.granted),
             "undecided": consent.undecided,
             "services": services,
-            "tags": tags,
             "storage": withheld_storage(self._site.policy, consent.granted),
             "clearing": bool(lines),  # cookies are still being sent that should be gone: ask once more
             **more,

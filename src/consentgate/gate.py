@@ -392,7 +392,7 @@ def _tag_gate(visit: Visit, with_nonce: Callable[[bytes], bytes]) -> TagGate:
     may_agree_here = site.is_shared or not visit.consent.is_decided
 
     def script(around: Surroundings) -> bytes:
-        if not may_agree_here or rendering.brings_page_script(visit.place, None):
+        if not may_agree_here or site.policy.script_api:
             return b""
         return with_nonce(rendering.page_script(_place(visit, around), granted))
 

@@ -30,7 +30,7 @@ from consentgate.consent import OUTCOMES, Answer, Consent
 from consentgate.placeholder import MARK
 from consentgate.policy import Category, ConsentPolicy, signals_of
 from consentgate.records.record import PolicyVersion, canonical_json, sha256
-from consentgate.services import StartPlan, TagPlan
+from consentgate.services import StartPlan
 from consentgate.speech import Speech
 from consentgate.storage import StorageItem
 from consentgate.translations import accepted, pick, texts_digest, texts_for
@@ -288,7 +288,7 @@ class Rendering:
         script = Safe('<script defer src="{}" data-state="{}" data-more="{}" data-css="{}"{}></script>')
         skips = Safe(" data-skip") if self._policy.placement == "after-skip-link" else ""
         head = _ascii(script.format(addresses.js, addresses.state, addresses.services, addresses.css, skips))
-        return head + self.page_script(place, None) if self.brings_page_script(place, None) else head
+        return head + self.page_script(place, None) if self._policy.script_api else head
 
     def fingerprint(
         self,
@@ -322,10 +322,8 @@ class Rendering:
         """Tell whether a hash is that of the texts in use, in any language."""
         return any(wording == self.wording(language) for language in self._policy.offered_languages)
 
-    def plans(
-        self, place: Place, granted: frozenset[str], kind: type[StartPlan | TagPlan] = StartPlan
-    ) -> list[dict[str, object]]:
-        """List how the browser starts each service that a set of granted categories allows: gtag.js, or all others."""
+    def plans(self, place: Place, granted: frozenset[str]) -> list[dict[str, object]]:
+        """List how the browser starts and stops each service that a set of granted categories allows."""
         signals = signals_of(self._policy, granted)
         found = (
             (
@@ -341,15 +339,14 @@ class Rendering:
             if category.id in granted
             for service in category.services
         )
-        return [{"category": category.id, **asdict(plan)} for category, plan in found if isinstance(plan, kind)]
+        return [{"category": category.id, **_written(plan)} for category, plan in found if plan is not None]
 
     def has_script(self, place: Place, granted: frozenset[str]) -> bool:
         """Tell whether pages of a visitor who has answered get a script: for a service, or for the site's own."""
-        started = self.plans(place, granted) or self.plans(place, granted, TagPlan)
-        return self._policy.script_api or bool(started)
+        return self._policy.script_api or bool(self.plans(place, granted))
 
     def page_script(self, place: Place, granted: frozenset[str] | None) -> bytes:
-        """Return the script that brings tags to life, starts services and is `window.consentgate`.
+        """Return the script that brings tags to life and is `window.consentgate`.
 
         Args:
             place: where it will stand.
@@ -359,15 +356,9 @@ class Rendering:
         parts = [
             Safe('<script defer src="{}" data-page="{}"').format(addresses.page_js, addresses.page),
             Safe() if granted is None else Safe(' data-granted="{}"').format(" ".join(sorted(granted))),
-            _services_attribute([] if granted is None else self.plans(place, granted, TagPlan)),
             Safe("></script>"),
         ]
         return _ascii("".join(parts))
-
-    def brings_page_script(self, place: Place, granted: frozenset[str] | None) -> bool:
-        """Tell whether the head has that script, whatever the page holds; `None` where anything may be agreed to."""
-        everything = frozenset(category.id for category in self._policy.categories)
-        return self._policy.script_api or bool(self.plans(place, everything if granted is None else granted, TagPlan))
 
     def embed_page(
         self, place: Place, *, categories: Sequence[str], title: str, provider: str, address: str, back: str
@@ -420,8 +411,7 @@ class Rendering:
         """
         addresses = Addresses.at(place, self._policy)
         plans = self.plans(place, granted)
-        # Somebody who may accept on this page needs what starts the services then.
-        page_script = self.brings_page_script(place, None if scripted else granted)
+        page_script = self._policy.script_api
         parts = []
         if styled:
             parts.append(Safe('<link rel="stylesheet" href="{}">').format(addresses.css))
@@ -647,6 +637,11 @@ def _said_of(category: Category, policy: ConsentPolicy) -> list[object]:
 def _words(text: object) -> str:
     """Return a text without the marks of its language and direction."""
     return text.striptags() if isinstance(text, Safe) else str(text)
+
+
+def _written(plan: StartPlan) -> dict[str, object]:
+    """Return a plan as the script reads it, without what it does not have."""
+    return {name: value for name, value in asdict(plan).items() if value or name == "src"}
 
 
 def _services_attribute(plans: list[dict[str, object]]) -> Safe:

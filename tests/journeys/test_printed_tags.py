@@ -388,3 +388,115 @@ def test_each_service_is_stopped_on_the_open_page_when_consent_is_withdrawn(make
     assert page.evaluate("() => _paq.map(entry => entry[0])")[-2:] == ["requireConsent", "deleteCookies"]
     assert page.evaluate("() => clarity.q.map(entry => entry[0])")[-2:] == ["consentv2", "consent"]
     assert page.evaluate("() => dataLayer[dataLayer.length - 1][2].analytics_storage") == "denied"
+
+
+# Services that pages print, once they run
+
+
+PRINTED_AND_QUEUED = document(
+    "",
+    GOOGLE
+    + "<script>var _paq=window._paq=window._paq||[];_paq.push(['setTrackerUrl','https://stats.luton.example/matomo.php']);"
+    "_paq.push(['trackPageView'])</script>"
+    "<script>window.fbq=function(){(fbq.queue=fbq.queue||[]).push(arguments)};fbq('init','12345')</script>"
+    "<script>window.clarity=function(){(clarity.q=clarity.q||[]).push(arguments)};clarity('set','page','1')</script>",
+)
+LAST_SAID = """() => ({
+  muted: window["ga-disable-G-LUTON123"],
+  google: [...dataLayer].at(-1)[2]?.analytics_storage,
+  matomo: _paq.at(-1)[0],
+  meta: fbq.queue.at(-1)[1],
+  clarity: [...clarity.q.at(-1)],
+})"""
+SILENT = {
+    "muted": True,
+    "google": "denied",
+    "matomo": "deleteCookies",
+    "meta": "revoke",
+    "clarity": ["consent", False],
+}
+
+
+def choose(page: Page, journey: Journey, answer: str) -> None:
+    """Answer on the cookies page in another tab."""
+    other = page.context.new_page()
+    other.goto(journey.at("/cookies"))
+    for group in ("Marketing", "Analytics"):
+        other.get_by_role("group", name=group).get_by_role("radio", name=answer).check()
+    other.get_by_role("button", name="Save cookie settings").click()
+    expect(other.get_by_role("alert")).to_be_visible()
+    other.close()
+
+
+@pytest.mark.parametrize("loaded", ["accepted on the page", "agreed to before"])
+def test_what_a_page_prints_is_silenced_when_consent_is_withdrawn_in_another_tab(
+    make_journey: MakeJourney, loaded: str
+) -> None:
+    journey = make_journey(Printed(pages={"/": PRINTED_AND_QUEUED}))
+    page = journey.visit()
+    accept(page)
+    if loaded == "agreed to before":
+        page.reload()
+    page.wait_for_function("() => window.fbq && window.clarity && window['ga-disable-G-LUTON123'] === false")
+
+    choose(page, journey, "No")
+
+    page.wait_for_function("() => window['ga-disable-G-LUTON123'] && [...dataLayer].at(-1)[0] === 'consent'")
+    assert page.evaluate(LAST_SAID) == SILENT
+
+
+def test_what_a_page_prints_is_silenced_when_consent_is_withdrawn_on_the_page_itself(make_journey: MakeJourney) -> None:
+    journey = make_journey(Printed(pages={"/": PRINTED_AND_QUEUED}))
+    page = journey.visit()
+    accept(page)
+    page.reload()
+    page.wait_for_function("() => window['ga-disable-G-LUTON123'] === false")
+
+    form = (
+        '<section data-consentgate><form method="post" action="/cookies/choice">'
+        '<button name="choice" value="reject_all">No</button></form></section>'
+    )
+    said = page.evaluate(  # as a site's own form does that is marked like ours
+        """form => {
+          document.body.insertAdjacentHTML("beforeend", form);
+          document.querySelector("[value=reject_all]").click();
+          return window["ga-disable-G-LUTON123"];
+        }""",
+        form,
+    )
+
+    assert said is True  # before the server has even heard of it
+    page.wait_for_function("() => [..._paq].at(-1)[0] === 'deleteCookies'")
+    assert page.evaluate(LAST_SAID) == SILENT
+
+
+def test_what_a_page_prints_may_go_on_when_it_is_agreed_to_again(make_journey: MakeJourney) -> None:
+    journey = make_journey(Printed(pages={"/": PRINTED_AND_QUEUED}))
+    page = journey.visit()
+    accept(page)
+    page.reload()
+    page.wait_for_function("() => window['ga-disable-G-LUTON123'] === false")
+    choose(page, journey, "No")
+    page.wait_for_function("() => window['ga-disable-G-LUTON123'] === true")
+
+    choose(page, journey, "Yes")
+
+    page.wait_for_function(
+        "() => window['ga-disable-G-LUTON123'] === false && [..._paq].at(-1)[0] === 'setConsentGiven'"
+    )
+    assert page.evaluate("() => [...dataLayer].at(-1)[2].analytics_storage") == "granted"
+    assert page.evaluate("() => fbq.queue.at(-1)[1]") == "grant"
+    assert len([heard for heard in journey.site.heard if "gtag/js" in heard]) == 2  # once for each time it was loaded
+
+
+def test_a_page_that_prints_none_of_them_is_told_nothing(make_journey: MakeJourney) -> None:
+    journey = make_journey(Printed(pages={"/": document("")}))
+    page = journey.visit()
+    accept(page)
+    page.reload()
+    page.wait_for_function("() => window['ga-disable-G-LUTON123'] === false")
+
+    choose(page, journey, "No")
+
+    page.wait_for_function("() => window['ga-disable-G-LUTON123'] === true")
+    assert page.evaluate("() => [window.dataLayer, window._paq, window.fbq, window.clarity, window.gtag]") == [None] * 5

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from consentgate.services.base import Service, StartPlan, TagPlan
+from consentgate.services.base import Service, StartPlan
 from consentgate.services.clarity import MicrosoftClarity
 from consentgate.services.custom import CustomService
 from consentgate.services.embeds import GoogleMaps, Vimeo, YouTube
@@ -26,7 +26,6 @@ __all__ = [
     "Plausible",
     "Service",
     "StartPlan",
-    "TagPlan",
     "Vimeo",
     "YouTube",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 from urllib.parse import urlsplit
 
@@ -17,7 +17,6 @@ __all__ = [
     "ServiceDefaults",
     "Sources",
     "StartPlan",
-    "TagPlan",
     "is_origin",
     "origin_of",
     "source_problems",
@@ -38,38 +37,18 @@ _SOURCE = re.compile(r"(https?|wss?)://(\*\.)?[a-z0-9.-]+(:[0-9]{1,5}|:\*)?")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartPlan:
-    """Describe how the browser starts, updates and stops Google's gtag.js.
+    """Describe how the browser starts, updates and stops a service.
 
     Args:
         id: what tells this service from others on the page.
-        src: the address of its script.
-        start: commands to queue before the script is loaded, in order.
-        update: commands for a service that already runs when the visitor's choice changes.
-        stop: commands that withdraw consent on an open page.
-        disable: the name of a `window` property that silences the service when it is true.
-    """
-
-    id: str
-    src: str
-    start: tuple[Command, ...]
-    update: tuple[Command, ...]
-    stop: tuple[Command, ...]
-    disable: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TagPlan:
-    """Describe how the browser starts, updates and stops a service other than gtag.js.
-
-    Args:
-        id: what tells this service from others on the page.
-        src: the address of its script.
+        src: the address of its script; empty where pages bring it, so that it is only updated and stopped.
         queue: the global name by which it takes commands before its script has come; empty when it takes none.
         style: how a command is queued: as an `array`, by a `function` that collects its arguments, as `gtag` does, or
             as Meta's `pixel` does.
         start: commands to queue before the script is loaded, in order.
-        update: commands for a service that was stopped on this page and is allowed again.
+        update: commands for a service that already runs when the visitor's choice changes.
         stop: commands that withdraw consent on an open page.
+        disable: the name of a `window` property that silences the service when it is true; empty when it has none.
         attributes: further attributes of its `<script>`.
     """
 
@@ -80,7 +59,13 @@ class TagPlan:
     start: tuple[Command, ...] = ()
     update: tuple[Command, ...] = ()
     stop: tuple[Command, ...] = ()
+    disable: str = ""
     attributes: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def brought(self) -> StartPlan:
+        """The plan where pages bring the service themselves: it is stopped, and not started."""
+        return replace(self, src="", start=(), attributes={})
 
 
 class Service(Protocol):
@@ -132,8 +117,8 @@ class Service(Protocol):
 
     def start_plan(
         self, host: str, *, signals: Mapping[str, bool], acceptance_days: int, secure: bool
-    ) -> StartPlan | TagPlan | None:
-        """Say how the browser starts it on one host, or `None` when pages bring it or it is not used there."""
+    ) -> StartPlan | None:
+        """Say how the browser starts and stops it on one host, or `None` when there is nothing to do there."""
 
 
 class ServiceDefaults:
@@ -179,7 +164,7 @@ class ServiceDefaults:
 
     def start_plan(
         self, host: str, *, signals: Mapping[str, bool], acceptance_days: int, secure: bool
-    ) -> TagPlan | None:
+    ) -> StartPlan | None:
         """Start nothing."""
         return None
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from consentgate.errors import Problem
-from consentgate.services.base import Command, ServiceDefaults, Sources, TagPlan
+from consentgate.services.base import Command, ServiceDefaults, Sources, StartPlan
 from consentgate.storage import StorageItem
 
 __all__ = ["MicrosoftClarity"]
@@ -67,13 +67,11 @@ class MicrosoftClarity(ServiceDefaults):
 
     def start_plan(
         self, host: str, *, signals: Mapping[str, bool], acceptance_days: int, secure: bool
-    ) -> TagPlan | None:
+    ) -> StartPlan | None:
         """Say both of Clarity's signals first: for visitors from the UK it otherwise takes them as denied."""
-        if self.printed:
-            return None
         ads = "granted" if signals.get("ad_storage") else "denied"
         chosen: Command = ("consentv2", {"ad_Storage": ads, "analytics_Storage": "granted"})
-        return TagPlan(
+        plan = StartPlan(
             id=f"clarity-{self.project_id}",
             src=f"https://www.clarity.ms/tag/{self.project_id}",
             queue="clarity",
@@ -82,3 +80,4 @@ class MicrosoftClarity(ServiceDefaults):
             # The second erases Clarity's cookies.
             stop=(("consentv2", {"ad_Storage": "denied", "analytics_Storage": "denied"}), ("consent", False)),
         )
+        return plan.brought if self.printed else plan

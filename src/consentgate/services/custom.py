@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from consentgate.errors import Problem
-from consentgate.services.base import ServiceDefaults, Sources, TagPlan, source_problems
+from consentgate.services.base import ServiceDefaults, Sources, StartPlan, source_problems
 
 __all__ = ["CustomService"]
 
@@ -85,6 +85,6 @@ class CustomService(ServiceDefaults):
 
     def start_plan(
         self, host: str, *, signals: Mapping[str, bool], acceptance_days: int, secure: bool
-    ) -> TagPlan | None:
+    ) -> StartPlan | None:
         """Load the script, when there is one."""
-        return TagPlan(id=self.script, src=self.script) if self.script else None
+        return StartPlan(id=self.script, src=self.script) if self.script else None

@@ -159,12 +159,14 @@ class GoogleAnalytics:
         Google remembers no state, and a `config` before the default would set cookies at once.
         """
         measurement_id = self._id_for(host)
-        if measurement_id is None or self.printed:
+        if measurement_id is None:
             return None
         chosen: Command = ("consent", "update", _states(signals))
-        return StartPlan(
+        plan = StartPlan(
             id=measurement_id,
             src=f"{self._origin}/gtag/js?id={quote(measurement_id)}",
+            queue="dataLayer",
+            style="gtag",
             start=(
                 ("consent", "default", _states({"security_storage": True})),
                 chosen,
@@ -176,6 +178,7 @@ class GoogleAnalytics:
             stop=(("consent", "update", _states({"security_storage": True})),),
             disable=f"ga-disable-{measurement_id}",
         )
+        return plan.brought if self.printed else plan
 
     def _settings(self, acceptance_days: int, secure: bool) -> dict[str, object]:
         settings: dict[str, object] = {

@@ -8,7 +8,7 @@ from typing import ClassVar
 from urllib.parse import urlsplit
 
 from consentgate.errors import Problem
-from consentgate.services.base import Command, ServiceDefaults, Sources, TagPlan, is_origin, origin_of
+from consentgate.services.base import Command, ServiceDefaults, Sources, StartPlan, is_origin, origin_of
 from consentgate.storage import StorageItem
 
 __all__ = ["Matomo"]
@@ -97,17 +97,15 @@ class Matomo(ServiceDefaults):
 
     def start_plan(
         self, host: str, *, signals: Mapping[str, bool], acceptance_days: int, secure: bool
-    ) -> TagPlan | None:
+    ) -> StartPlan | None:
         """Configure the tracker, then count the page. Once stopped it sends nothing and keeps nothing."""
-        if self.printed:
-            return None
         base = self.url.rstrip("/")
         kept: tuple[Command, ...] = (
             ("setVisitorCookieTimeout", min(_VISITOR_DAYS, acceptance_days) * _SECONDS_A_DAY),
             ("setReferralCookieTimeout", min(_REFERRER_DAYS, acceptance_days) * _SECONDS_A_DAY),
             ("setSecureCookie", secure),
         )
-        return TagPlan(
+        plan = StartPlan(
             id=f"matomo-{self.site_id}",
             src=f"{base}/matomo.js",
             queue="_paq",
@@ -123,3 +121,4 @@ class Matomo(ServiceDefaults):
             stop=(("requireConsent",), ("deleteCookies",)),
             update=(("setConsentGiven",), *(() if self.cookies else (("disableCookies",),))),
         )
+        return plan.brought if self.printed else plan

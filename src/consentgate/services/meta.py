@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from consentgate.errors import Problem
-from consentgate.services.base import ServiceDefaults, Sources, TagPlan
+from consentgate.services.base import ServiceDefaults, Sources, StartPlan
 from consentgate.storage import StorageItem
 
 __all__ = ["MetaPixel"]
@@ -64,11 +64,9 @@ class MetaPixel(ServiceDefaults):
 
     def start_plan(
         self, host: str, *, signals: Mapping[str, bool], acceptance_days: int, secure: bool
-    ) -> TagPlan | None:
+    ) -> StartPlan | None:
         """Name the pixel, then report the page."""
-        if self.printed:
-            return None
-        return TagPlan(
+        plan = StartPlan(
             id=f"meta-{self.pixel_id}",
             src=f"{_CONNECT}/en_US/fbevents.js",
             queue="fbq",
@@ -77,3 +75,4 @@ class MetaPixel(ServiceDefaults):
             update=(("consent", "grant"),),
             stop=(("consent", "revoke"),),
         )
+        return plan.brought if self.printed else plan

@@ -9,7 +9,7 @@ from typing import ClassVar
 from urllib.parse import urlsplit
 
 from consentgate.errors import Problem
-from consentgate.services.base import Command, ServiceDefaults, Sources, TagPlan, is_origin, origin_of
+from consentgate.services.base import Command, ServiceDefaults, Sources, StartPlan, is_origin, origin_of
 from consentgate.storage import StorageItem
 
 __all__ = ["Plausible"]
@@ -78,13 +78,13 @@ class Plausible(ServiceDefaults):
 
     def start_plan(
         self, host: str, *, signals: Mapping[str, bool], acceptance_days: int, secure: bool
-    ) -> TagPlan | None:
+    ) -> StartPlan | None:
         """Load the script for the domain; one of the newer kind is told to begin."""
         if self.printed:
             return None
         is_new = self.script.startswith("pa-")
         begin: tuple[Command, ...] = ((".init", {}),) if is_new else ()
-        return TagPlan(
+        return StartPlan(
             id=f"plausible-{self.domain}",
             src=f"{self.script_origin.rstrip('/')}/js/{self.script}",
             queue="plausible",

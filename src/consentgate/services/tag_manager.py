@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from consentgate.errors import Problem
-from consentgate.services.base import Command, ServiceDefaults, Sources, TagPlan, source_problems
+from consentgate.services.base import Command, ServiceDefaults, Sources, StartPlan, source_problems
 
 __all__ = ["GoogleTagManager"]
 
@@ -64,13 +64,11 @@ class GoogleTagManager(ServiceDefaults):
 
     def start_plan(
         self, host: str, *, signals: Mapping[str, bool], acceptance_days: int, secure: bool
-    ) -> TagPlan | None:
+    ) -> StartPlan | None:
         """Say all seven signals twice, as denied and as chosen, before the container's first event."""
-        if self.printed:
-            return None
         denied = dict.fromkeys(signals, "denied") | {"security_storage": "granted"}
         chosen: Command = ("consent", "update", {name: "granted" if on else "denied" for name, on in signals.items()})
-        return TagPlan(
+        plan = StartPlan(
             id=self.container_id,
             src=f"https://www.googletagmanager.com/gtm.js?id={self.container_id}",
             queue="dataLayer",
@@ -79,3 +77,4 @@ class GoogleTagManager(ServiceDefaults):
             update=(chosen,),
             stop=(("consent", "update", denied),),
         )
+        return plan.brought if self.printed else plan
