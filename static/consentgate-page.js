@@ -6,9 +6,10 @@
   const me = document.currentScript;
   const { page, granted, skip } = me.dataset;
   const PREFIX = "data-consent-";
-  const listeners = new Set();
-  let state = granted === undefined ? null : { granted: granted.split(" "), isDecided: !question() };
-  let banner = question();
+  const known = (granted, isDecided) => Object.freeze({ granted: Object.freeze([...granted]), isDecided });
+  let state = granted === undefined ? null : known(granted.split(" "), !question());
+  let banner;
+  let home = "";
   let chain = Promise.resolve();
 
   function question() {
@@ -95,30 +96,28 @@
   window.consentgateState = (detail) => dispatchEvent(new CustomEvent("consentgate", { detail }));
   addEventListener("consentgate", ({ detail: { granted: now, undecided } }) => {
     const before = JSON.stringify(state);
-    state = { granted: [...now], isDecided: !undecided.length };
+    state = known(now, !undecided.length);
     if (JSON.stringify(state) === before) return;
     sift(document);
-    const detail = copy();
-    listeners.forEach((listener) => listener(detail));
-    document.dispatchEvent(new CustomEvent("consentgate:change", { detail }));
+    document.dispatchEvent(new CustomEvent("consentgate:change", { detail: state }));
   });
-
-  const copy = () => state && { granted: [...state.granted], isDecided: state.isDecided };
 
   window.consentgate = {
     get state() {
-      return copy();
+      return state;
     },
     allows: (category) => allows(category),
     open() {
       const asked = question();
       if (!asked) return location.assign(page);
       asked.scrollIntoView({ block: "nearest" });
-      return asked.querySelector("button").focus();
+      asked.tabIndex = -1; // no button is put forward
+      return asked.focus();
     },
     onChange(listener) {
-      listeners.add(listener);
-      return () => void listeners.delete(listener);
+      const hear = ({ detail }) => listener(detail);
+      document.addEventListener("consentgate:change", hear);
+      return () => document.removeEventListener("consentgate:change", hear);
     },
   };
 
@@ -126,12 +125,30 @@
   new MutationObserver((changes) => {
     for (const { addedNodes } of changes)
       for (const node of addedNodes) if (node.nodeType === 1 && node.isConnected) sift(node);
-    banner = question() || banner;
-    if (banner && state && !state.isDecided && document.body && !document.getElementById("consentgate"))
-      document.body.prepend(banner);
+    remember();
+    if (banner && state && !state.isDecided && document.body && !document.getElementById("consentgate")) putBack();
   }).observe(document.documentElement, { childList: true, subtree: true });
 
+  function remember() {
+    const asked = question();
+    if (!asked) return;
+    banner = asked;
+    home = asked.parentElement === document.body ? "" : asked.parentElement.id;
+  }
+
+  // To the site's own place for it, should that be there; else to where the policy says.
+  function putBack() {
+    const place = home && document.getElementById(home);
+    if (place) return place.prepend(banner);
+    let next = document.querySelector("body > :not(script)");
+    let link;
+    while (skip !== undefined && next && next.matches("a[href^='#']")) [link, next] = [next, next.nextElementSibling];
+    return link ? link.after(banner) : document.body.prepend(banner);
+  }
+
+  remember();
   sift(document);
+  document.dispatchEvent(new CustomEvent("consentgate:ready", { detail: state }));
 
   // Within a frame whose content waits: agreeing tells the pages around it, and brings the content here.
   function standIn() {

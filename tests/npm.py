@@ -1,6 +1,7 @@
 """Get what the tests need from npm, each at one version and without its dependencies: `python -m tests.npm`.
 
-Other people's style sheets, to be held against ours, scripts that change pages, and the HTML validator. They lie in an
+Other people's style sheets, to be held against ours, scripts that change pages, the
+TypeScript compiler and the HTML validator. They lie in an
 untracked folder and never become part of the package.
 """
 
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from tests.needs import leave_out
 
-__all__ = ["HTMX", "TURBO", "VALIDATOR", "file_of", "missing", "require_npm"]
+__all__ = ["HTMX", "TURBO", "TYPESCRIPT", "VALIDATOR", "file_of", "missing", "require_npm"]
 
 FOLDER = Path(__file__).parents[1] / ".npm"
 PACKAGES = {
@@ -27,10 +28,12 @@ PACKAGES = {
     "govuk-frontend": "6.6.0",
     "htmx.org": "2.0.8",
     "tailwindcss": "4.3.5",
+    "typescript": "6.0.3",  # the last one that runs on Node.js alone: 7 is a program for each kind of machine
     "vnu-jar": "26.9.27",
 }
 HTMX = ("htmx.org", "dist/htmx.min.js")
 TURBO = ("@hotwired/turbo", "dist/turbo.es2017-umd.js")
+TYPESCRIPT = ("typescript", "bin/tsc")
 VALIDATOR = ("vnu-jar", "build/dist/vnu.jar")
 
 ATTEMPTS = 3  # a registry's passing fault fails no build

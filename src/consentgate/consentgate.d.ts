@@ -1,6 +1,6 @@
 /** What a page's own scripts may ask of consentgate, where the policy says `script_api = true`. */
 
-/** What the visitor agreed to. */
+/** What the visitor agreed to; nothing in it can be changed. */
 export interface ConsentState {
   /** Ids of the categories that are on, essential ones included. */
   readonly granted: readonly string[];
@@ -21,9 +21,12 @@ export interface Consentgate {
 
 declare global {
   interface Window {
-    readonly consentgate: Consentgate;
+    /** Missing until consentgate's deferred script has run: wait for `consentgate:ready` or `DOMContentLoaded`. */
+    readonly consentgate?: Consentgate;
   }
   interface DocumentEventMap {
+    /** `window.consentgate` is there. The detail is its state. */
+    "consentgate:ready": CustomEvent<ConsentState | null>;
     /** The visitor's choice has changed: on this page, in another tab, or on another of the sites. */
     "consentgate:change": CustomEvent<ConsentState>;
   }

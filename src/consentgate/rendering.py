@@ -286,9 +286,13 @@ class Rendering:
         """Return what goes into every visitor's page alike: the script that asks for this visitor's state."""
         addresses = Addresses.at(place, self._policy)
         script = Safe('<script defer src="{}" data-state="{}" data-more="{}" data-css="{}"{}></script>')
-        skips = Safe(" data-skip") if self._policy.placement == "after-skip-link" else ""
-        head = _ascii(script.format(addresses.js, addresses.state, addresses.services, addresses.css, skips))
+        head = _ascii(script.format(addresses.js, addresses.state, addresses.services, addresses.css, self._skips))
         return head + self.page_script(place, None) if self._policy.script_api else head
+
+    @property
+    def _skips(self) -> Safe:
+        """What tells a script that the question goes after the page's skip links."""
+        return Safe(" data-skip") if self._policy.placement == "after-skip-link" else Safe()
 
     def fingerprint(
         self,
@@ -356,6 +360,7 @@ class Rendering:
         parts = [
             Safe('<script defer src="{}" data-page="{}"').format(addresses.page_js, addresses.page),
             Safe() if granted is None else Safe(' data-granted="{}"').format(" ".join(sorted(granted))),
+            self._skips,
             Safe("></script>"),
         ]
         return _ascii("".join(parts))

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from consentgate import Category, ConsentMiddleware, ConsentPolicy, Controller, GoogleAnalytics
+from consentgate import Category, ConsentMiddleware, ConsentPolicy, Controller, GoogleAnalytics, consent_from
 from consentgate.services import (
     CustomService,
     GoogleMaps,
@@ -99,6 +99,9 @@ class Printed:
         policy: of the site.
         pages: its pages by path.
         headers: of every page.
+        files: its scripts by path.
+        heard: addresses that others were asked for.
+        places_banner: whether its pages have a place of their own for the question.
     """
 
     policy: ConsentPolicy = POLICY
@@ -106,6 +109,7 @@ class Printed:
     headers: Mapping[str, str] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
     heard: list[str] = field(default_factory=list)
+    places_banner: bool = False
 
     def make(self, port: int) -> ASGIApp:
         """Return the application for a port."""
@@ -127,6 +131,8 @@ class Printed:
         if path in self.files:
             await Response(self.files[path], media_type="text/javascript")(scope, receive, send)
             return
+        if self.places_banner:
+            consent_from(scope).banner()
         page = self.pages.get(path)
         response = HTMLResponse(page, headers=dict(self.headers)) if page else Response("", 404)
         await response(scope, receive, send)

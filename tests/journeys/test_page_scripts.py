@@ -7,6 +7,8 @@ from dataclasses import replace
 import pytest
 from playwright.sync_api import Page, expect
 
+from consentgate.placeholder import MARK
+from consentgate.policy import Placement
 from tests.journeys.printed import POLICY, Printed
 from tests.journeys.test_printed_tags import (
     FILM,
@@ -50,8 +52,18 @@ def test_the_state_is_told_and_each_change_of_it_once(make_journey: MakeJourney)
 
     everything = ["analytics", "essential", "marketing"]
     page.wait_for_function("() => told.length >= 2")
-    assert page.evaluate("() => told") == [["listener", *everything], ["event", *everything]]
+    assert page.evaluate("() => told") == [["event", *everything], ["listener", *everything]]
     assert page.evaluate("() => consentgate.state") == {"granted": everything, "isDecided": True}
+
+
+def test_scripts_that_run_before_ours_are_told_when_it_is_there(make_journey: MakeJourney) -> None:
+    early = """<script>
+    window.early = [typeof consentgate];
+    document.addEventListener("consentgate:ready", ({ detail }) => early.push(typeof consentgate, detail.isDecided));
+    </script>"""
+    page = make_journey(Printed(policy=WITH_API, pages={"/": document("", early)})).visit()
+
+    assert page.evaluate("() => early") == ["undefined", "object", False]
 
 
 def test_a_listener_that_left_is_told_nothing(make_journey: MakeJourney) -> None:
@@ -71,6 +83,9 @@ def test_opening_leads_to_the_question_and_later_to_the_cookies_page(make_journe
     page.evaluate("() => scrollTo(0, document.body.scrollHeight)")
 
     page.evaluate("() => consentgate.open()")
+    expect(page.get_by_role("region", name="Cookies on Luton in pictures")).to_be_focused()
+    expect(page.get_by_role("button", name="Accept all cookies")).to_be_in_viewport()
+    page.keyboard.press("Tab")
     expect(page.get_by_role("button", name="Accept all cookies")).to_be_focused()
     accept(page)
     page.evaluate("() => consentgate.open()")
@@ -89,6 +104,29 @@ def test_the_state_is_there_for_somebody_who_refused(make_journey: MakeJourney) 
     assert page.evaluate("() => consentgate.state") == {"granted": ["essential"], "isDecided": True}
 
 
+def test_a_listener_that_fails_keeps_the_others_from_nothing(make_journey: MakeJourney) -> None:
+    failing = (
+        "<script>document.addEventListener('consentgate:change', () => { throw new Error('of the site') })</script>"
+    )
+    journey = make_journey(Printed(policy=WITH_API, pages={"/": document("", failing + LISTEN)}))
+    page = journey.visit()
+
+    accept(page)
+
+    page.wait_for_function("() => told.length === 2")
+    page.reload()
+    assert page.evaluate("() => consentgate.allows('analytics')") is True
+
+
+def test_what_a_listener_changes_changes_nothing(make_journey: MakeJourney) -> None:
+    journey = make_journey(Printed(policy=WITH_API, pages={"/": document("")}))
+    page = journey.visit()
+
+    page.evaluate("() => { try { consentgate.state.granted.push('analytics') } catch {} }")
+
+    assert page.evaluate("() => consentgate.allows('analytics')") is False
+
+
 def test_a_single_page_application_that_replaces_the_body_keeps_the_question(make_journey: MakeJourney) -> None:
     journey = make_journey(Printed(policy=WITH_API, pages={"/": document("")}))
     page = journey.visit()
@@ -100,6 +138,73 @@ def test_a_single_page_application_that_replaces_the_body_keeps_the_question(mak
     page.get_by_role("button", name="Hide cookie message").click()
     page.evaluate("() => { document.body.innerHTML = '<h1>A third view</h1>' }")
     expect(page.locator("#consentgate")).to_have_count(0)
+
+
+SKIP_LINKS = '<a href="#main">To the content</a><a href="#foot">To the foot</a><main id="main"><h1>View</h1></main>'
+
+
+@pytest.mark.parametrize(
+    ("placement", "before"), [("first", None), ("bottom", None), ("after-skip-link", "To the foot")]
+)
+def test_a_question_that_is_put_back_stands_where_the_policy_says(
+    make_journey: MakeJourney, placement: Placement, before: str | None
+) -> None:
+    policy = replace(WITH_API, placement=placement)
+    page_ = document("").replace("<body>", f"<body>{SKIP_LINKS}")
+    page = make_journey(Printed(policy=policy, pages={"/": page_})).visit()
+    where = "() => document.getElementById('consentgate').previousElementSibling?.textContent ?? null"
+    assert page.evaluate(where) == before
+
+    page.evaluate("markup => { document.body.innerHTML = markup }", SKIP_LINKS)
+
+    expect(page.get_by_role("button", name="Accept all cookies")).to_have_count(1)
+    assert page.evaluate(where) == before
+
+
+def test_a_question_in_a_place_of_the_sites_own_is_put_back_there(make_journey: MakeJourney) -> None:
+    place = f'<h1>View</h1><aside id="ask">{MARK.decode()}</aside>'
+    site = Printed(policy=WITH_API, pages={"/": document(place)}, places_banner=True)
+    page = make_journey(site).visit()
+    expect(page.locator("#ask > #consentgate")).to_have_count(1)
+
+    page.evaluate("""() => { document.body.innerHTML = '<h1>Another</h1><aside id="ask"></aside>' }""")
+
+    expect(page.locator("#ask > #consentgate")).to_have_count(1)
+
+
+ROUTER = """<script type="module">
+const views = { "/": "<h1>Home</h1>", "/film": `<h1>Film</h1>
+  <iframe data-consent="marketing" data-src="https://video.luton.example/1" title="Film"></iframe>` };
+const show = () => { document.getElementById("app").innerHTML = views[location.pathname]; };
+document.addEventListener("click", (event) => {
+  if (!event.target.matches("nav a")) return;
+  event.preventDefault();
+  history.pushState({}, "", event.target.href);
+  show();
+});
+addEventListener("popstate", show);
+document.addEventListener("consentgate:ready", () =>
+  consentgate.onChange((state) => { document.title = state.granted.join(" "); }));
+show();
+</script>"""
+
+
+def test_a_router_shows_views_that_wait_and_comes_back_with_the_choice(make_journey: MakeJourney) -> None:
+    shell = document('<nav><a href="/">Home</a> <a href="/film">Film</a></nav><div id="app"></div>', ROUTER)
+    journey = make_journey(Printed(policy=WITH_API, pages={"/": shell, "/film": shell}))
+    page = journey.visit()
+    page.get_by_role("link", name="Film").click()
+    expect(stand_in(page).get_by_role("link", name="Load video.luton.example this once")).to_be_visible()
+    assert journey.site.heard == []
+
+    accept(page)
+    expect(stand_in(page).get_by_text("This is video.luton.example")).to_be_visible()
+    page.get_by_role("link", name="Home").click()
+    page.go_back()
+
+    expect(stand_in(page).get_by_text("This is video.luton.example")).to_be_visible()
+    assert page.title() == "analytics essential marketing"
+    expect(page.locator("#consentgate form[data-consentgate-question]:visible")).to_have_count(0)
 
 
 def test_what_a_script_puts_into_the_page_waits_and_comes_to_life(make_journey: MakeJourney) -> None:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Iterator
-from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
@@ -19,22 +16,13 @@ from starlette.types import ASGIApp
 from consentgate import Category, ConsentMiddleware, ConsentPolicy, Controller, GoogleAnalytics
 from tests.journeys.server import Serve
 from tests.journeys.visitor import PATIENCE, eventually
+from tests.npm import TURBO, file_of, require_npm
 
 pytestmark = pytest.mark.browser
 
 PAGE = """<!doctype html><html lang=en><head><title>{name}</title><script src="/turbo.js"></script></head>
 <body><h1>{name}</h1><nav><a href="/one">One</a> <a href="/two">Two</a> <a href="/cookies">Settings</a></nav></body>
 </html>"""
-
-
-def turbo() -> bytes:
-    """Return Turbo as a package ships it, or the build that CONSENTGATE_TURBO names."""
-    if named := os.environ.get("CONSENTGATE_TURBO"):
-        return Path(named).read_bytes()
-    package = find_spec("turbo")
-    assert package is not None
-    assert package.submodule_search_locations
-    return Path(package.submodule_search_locations[0], "static/turbo/js/turbo.min.js").read_bytes()
 
 
 def make_app(port: int) -> ASGIApp:
@@ -48,7 +36,7 @@ def make_app(port: int) -> ASGIApp:
         return HTMLResponse(PAGE.format(name=request.url.path))
 
     async def library(request: Request) -> Response:
-        return Response(turbo(), media_type="text/javascript")
+        return Response(file_of(*TURBO).read_bytes(), media_type="text/javascript")
 
     routes = [Address("/turbo.js", library), Address("/{path:path}", show)]
     return ConsentMiddleware(Starlette(routes=routes), policy, keys=[secrets.token_urlsafe(32)])
@@ -91,6 +79,7 @@ class Surfer:
 
 @pytest.fixture
 def surfer(browser: Browser, serve: Serve) -> Iterator[Surfer]:
+    require_npm()
     serving = serve(make_app)
     context = browser.new_context()
     context.set_default_timeout(PATIENCE)
