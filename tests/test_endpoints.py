@@ -490,6 +490,49 @@ async def test_script_learns_of_no_service_after_a_refusal() -> None:
     assert "google" not in response.text.lower()
 
 
+async def message_after(choice: str = "reject_all", **fields: str) -> Any:
+    """Return what comes with the answer to a choice that the script sent."""
+    form = {"choice": choice, "source": "banner", "back": "/news", **fields}
+    return (await post(form, headers=SCRIPT)).json().get("message")
+
+
+@pytest.mark.parametrize(
+    ("choice", "words"),
+    [("accept_all", "You have accepted all cookies."), ("reject_all", "You have rejected all cookies")],
+)
+async def test_the_answer_to_the_banner_brings_the_message_that_confirms_it(choice: str, words: str) -> None:
+    message = await message_after(choice)
+
+    assert words in message
+    assert 'role="alert"' in message
+    assert '<button type="submit" name="hide" value="yes">' in message
+
+
+async def test_that_message_is_in_the_language_of_the_form() -> None:
+    message = await message_after(lang="pl")
+
+    assert "Ukryj komunikat o plikach cookie" in message
+    assert 'href="/cookies?lang=pl"' in message
+
+
+async def test_that_message_leads_to_a_listed_site_whatever_base_the_page_has() -> None:
+    form = {"choice": "reject_all", "source": "banner"}
+
+    message = (await post(form, headers=SCRIPT, policy=make_policy(hosts=(HOST,)))).json()["message"]
+
+    assert f'href="//{HOST}/cookies"' in message
+    assert f'action="//{HOST}/cookies/choice"' in message
+
+
+async def test_that_message_takes_a_way_back_as_text() -> None:
+    assert 'name="back" value="/?a=1&amp;b=2"' in await message_after(back="/?a=1&b=2")
+
+
+@pytest.mark.parametrize("source", ["page", "embed", "", "elsewhere"])
+async def test_where_there_is_no_question_no_message_comes(source: str) -> None:
+    assert await message_after(source=source) is None
+
+
 async def test_script_gets_errors_in_json() -> None:
     response = await post("choice=maybe", headers=SCRIPT)
 

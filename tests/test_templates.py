@@ -65,16 +65,19 @@ async def test_one_block_is_changed_and_the_rest_stays(write: Write) -> None:
 
 
 @pytest.mark.anyio
-async def test_a_changed_message_is_used_by_the_built_in_banner_and_the_confirmation(write: Write) -> None:
+async def test_a_changed_message_is_used_with_scripts_and_without(write: Write) -> None:
     folder = write(message="{% extends 'default/message.html' %}{% block message %}Thanks! {{ super() }}{% endblock %}")
     cookie = {"__Host-consentgate-message": "reject_all", "__Host-consentgate": consent_cookie(REFUSED)}
 
     async with make_client(page(), make_policy(templates=folder)) as client:
         asked = (await client.get("/")).text
+        form = {"choice": "reject_all", "source": "banner"}
+        saved = await client.post("/cookies/choice", data=form, headers={"accept": "application/json"})
         client.cookies.update(cookie)
         confirmed = (await client.get("/")).text
 
-    assert asked.count("Thanks!") == 2
+    assert "Thanks!" not in asked
+    assert saved.json()["message"].count("Thanks!") == 1
     assert 'role="alert"' in confirmed
     assert confirmed.count("Thanks!") == 1
 
@@ -124,9 +127,9 @@ BLOCKS = {
 EVERYWHERE = {"t", "policy", "urls", "hosts", "kept", "privacy_policy", "wording"}
 SET_THERE = {"regulator", "moment"}  # by the built-in template itself
 OWN_NAMES = {
-    "banner.html": {"asked", "objectable", "asked_ids", "accepted", "back_mark"},
-    "message.html": {"outcome", "hidden", "back_mark"},
-    "confirmation.html": {"outcome", "hidden", "back_mark"},
+    "banner.html": {"asked", "objectable", "asked_ids", "back_mark"},
+    "message.html": {"outcome", "back_mark"},
+    "confirmation.html": {"outcome", "back_mark"},
     "layout.html": {"head"},
     "page.html": {"categories", "asked_ids", "saved", "signalled", "languages", "back", "head", "receipt"},
     "receipt.html": {"receipt", "said", "head"},
@@ -219,7 +222,12 @@ GONE = {
     "wording": ("banner", 'name="wording"', 'name="other"', "The hidden field wording is gone."),
     "source": ("banner", 'value="banner"', 'value="page"', "The hidden field source is gone."),
     "link": ("banner", 'href="{{ urls.page }}"', 'href="/about"', "The link to the cookies page is gone."),
-    "messages": ("banner", r"{%- for outcome.*?{%- endfor %}", "", "The hidden confirmations are gone."),
+    "message_too_early": (
+        "banner",
+        "</section>",
+        "{% with outcome = 'save' %}{% include 'message.html' %}{% endwith %}</section>",
+        "It says that a choice is saved before one is.",
+    ),
     "script": ("banner", "</section>", "<script>go()</script></section>", "<script> holds a script or style"),
     "style": ("banner", "<form", '<form style="color: red"', "<form> holds a script or style"),
     "handler": ("banner", "<form", '<form onsubmit="go()"', "<form> holds a script or style"),

@@ -57,7 +57,9 @@ def assets(theme: Theme = _BUILT_IN, *, at_the_bottom: bool = False) -> Mapping[
     """
     files = _files()
     colours = theme.css().encode("ascii")
-    banner = colours + files["consentgate.css"] + (files["bottom.css"] if at_the_bottom else b"")
+    banner = theme.css(without=("success",)).encode("ascii") + files["consentgate.css"]
+    if at_the_bottom:
+        banner += files["bottom.css"]
     return MappingProxyType(
         {
             "consentgate.css": _asset("consentgate.css", banner),

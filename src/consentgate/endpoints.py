@@ -305,7 +305,8 @@ class Endpoints:
             self._site.observer.choice(visit.host, outcome)
         if _wants_json(request):
             lines = visit.expiries(consent, turn=0, in_folders=True)
-            return self._state_response(visit, consent, lines, outcome=outcome)
+            more = {"message": self._message(visit, choice, outcome)} if choice.source == "banner" else {}
+            return self._state_response(visit, consent, lines, outcome=outcome, **more)
         if choice.source == "page" or choice.back is None:
             query = self._site.rendering.query_for(choice.language, **({"back": choice.back} if choice.back else {}))
             response = self._onwards(visit, consent, self._cookies_page(visit) + query)
@@ -313,6 +314,11 @@ class Endpoints:
             response = self._onwards(visit, consent, choice.back)
         _set_cookies(response, [visit.message_target.line(outcome, MESSAGE_SECONDS)])
         return response
+
+    def _message(self, visit: Visit, choice: Choice, outcome: str) -> str:
+        """Write what a page shows in the place of the question, whatever its `<base>` is."""
+        place = replace(visit.place, origin=visit.authority, language=choice.language, is_utf8=True)
+        return self._site.rendering.message(place, outcome, choice.back or "").decode()
 
     def _outcome(self, choice: Choice, consent: Consent) -> str:
         """Say what was done; who accepts what is asked again has not accepted what was refused before."""

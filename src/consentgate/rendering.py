@@ -141,7 +141,8 @@ class Rendering:
         self.wording = lru_cache(_PREPARED)(lambda language: wording_of(policy, language))
         self.place_in = lru_cache(_PREPARED)(self._place_in)
         self.question_parts = lru_cache(_PREPARED)(self._render_question)
-        self.confirmation_parts = lru_cache(_PREPARED)(self._render_confirmation)
+        self.confirmation_parts = lru_cache(_PREPARED)(partial(self._render_saved, "confirmation.html"))
+        self._message_parts = lru_cache(_PREPARED)(partial(self._render_saved, "message.html"))
         self._fingerprint = lru_cache(_PREPARED)(self._render_fingerprint)
         self.head = lru_cache(_PREPARED)(self._render_head)
 
@@ -193,8 +194,12 @@ class Rendering:
         return filled(self.question_parts(place, tuple(undecided)), back)
 
     def confirmation(self, place: Place, outcome: str, back: str) -> bytes:
-        """Return the message that takes the banner's place once a choice is saved."""
+        """Return what takes the banner's place on the next page once a choice is saved."""
         return filled(self.confirmation_parts(place, outcome), back)
+
+    def message(self, place: Place, outcome: str, back: str) -> bytes:
+        """Return what takes the question's place within the banner, when the script saves the choice."""
+        return filled(self._message_parts(place, outcome), back)
 
     def cookies_page(
         self,
@@ -260,6 +265,7 @@ class Rendering:
             states += [("banner.html", partial(self.question, place, ids, "/")) for ids in (asked, asked[:1])]
         if optional:
             states += [("confirmation.html", partial(self.confirmation, place, outcome, "/")) for outcome in OUTCOMES]
+            states += [("message.html", partial(self.message, place, outcome, "/")) for outcome in OUTCOMES]
         for saved, back in ((False, None), (True, "/back")):
             page = partial(self.cookies_page, place, nobody, own_names=("one", "two"), saved=saved, back=back)
             states.append(("page.html", page))
@@ -457,13 +463,12 @@ class Rendering:
             asked=asked,
             objectable=speech.listed(speech.title(category) for category in exceptions),
             asked_ids=" ".join(asked_ids),
-            accepted="accept_all" if len(asked_ids) == len(self._policy.optional_categories) else "save",
             back_mark=_BACK,
         )
         return markup.split(_BACK.encode())
 
-    def _render_confirmation(self, place: Place, outcome: str) -> list[bytes]:
-        markup = self._render("confirmation.html", place, outcome=outcome, hidden=False, back_mark=_BACK)
+    def _render_saved(self, template: str, place: Place, outcome: str) -> list[bytes]:
+        markup = self._render(template, place, outcome=outcome, back_mark=_BACK)
         return markup.split(_BACK.encode())
 
     def _render(self, name: str, place: Place, **context: object) -> bytes:

@@ -93,6 +93,7 @@ def _lost(sample: Sample, policy: ConsentPolicy, addresses: Addresses) -> Iterat
     rules: dict[str, Callable[[_Element, ConsentPolicy, Addresses], Iterator[str]]] = {
         "banner.html": _banner,
         "confirmation.html": _confirmation,
+        "message.html": _message,
         "page.html": _page,
         "receipt_section.html": _receipt_section,
         "receipt.html": _receipt,
@@ -115,9 +116,8 @@ def _banner(root: _Element, policy: ConsentPolicy, addresses: Addresses) -> Iter
     yield from _hidden_fields(form, "banner")
     if not any(not link.is_hidden for link in root.all("a", href=addresses.page)):
         yield "The link to the cookies page is gone. Keep <a href={{ urls.page }}>."
-    outcomes = {each.attributes.get("data-consentgate-message") for each in root.inside}
-    if "reject_all" not in outcomes or outcomes.isdisjoint(("accept_all", "save")):
-        yield "The hidden confirmations are gone. Keep the loop that includes message.html."
+    if any("data-consentgate-message" in each.attributes for each in root.inside):
+        yield "It says that a choice is saved before one is. Take message.html out: it comes once there is a choice."
 
 
 def _region(root: _Element) -> Iterator[str]:
@@ -169,6 +169,10 @@ def _hidden_fields(form: _Element, source: str) -> Iterator[str]:
 
 def _confirmation(root: _Element, policy: ConsentPolicy, addresses: Addresses) -> Iterator[str]:
     yield from _region(root)
+    yield from _message(root, policy, addresses)
+
+
+def _message(root: _Element, policy: ConsentPolicy, addresses: Addresses) -> Iterator[str]:
     if not any("data-consentgate-message" in each.attributes for each in root.all(role="alert")):
         yield "Keep role=alert and data-consentgate-message on the message, so that it is announced."
     forms = _forms(root, addresses, question=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Literal, get_args
 
@@ -154,23 +154,29 @@ class Theme:
             if not malformed and scheme in self.schemes:
                 yield from _unreadable(f"{place}.{scheme}", self.colours(scheme))
 
-    def css(self) -> str:
-        """Write it as custom properties that give way to whatever the site sets on `:root` itself."""
+    def css(self, *, without: Collection[str] = ()) -> str:
+        """Write it as custom properties that give way to whatever the site sets on `:root` itself.
+
+        Args:
+            without: names of colours that a style sheet has no use for.
+        """
         first, *other = self.schemes
         shared = "".join(f"--consentgate-{name}:{getattr(self, name) or value};" for name, value in _SHARED.items())
-        rules = f":where(:root){{{shared}{self._properties(first)}}}"
+        rules = f":where(:root){{{shared}{self._properties(first, without)}}}"
         if not other:
             return rules
-        dark = self._properties("dark")
+        dark = self._properties("dark", without)
         unless, when = _SWITCH.format("light"), _SWITCH.format("dark")
         return (
             f"{rules}@media (prefers-color-scheme:dark){{:where(:root:not({unless})){{{dark}}}}}"
             f":where(:root:is({when})){{{dark}}}"
         )
 
-    def _properties(self, scheme: str) -> str:
+    def _properties(self, scheme: str, without: Collection[str]) -> str:
         colours = self.colours(scheme).items()
-        named = (f"--consentgate-{name.replace('_', '-')}:{_short(value)}" for name, value in colours)
+        named = (
+            f"--consentgate-{name.replace('_', '-')}:{_short(value)}" for name, value in colours if name not in without
+        )
         return ";".join((f"--consentgate-scheme:{scheme}", *named))
 
 

@@ -47,7 +47,7 @@ def test_choice_is_saved_and_confirmed_when_a_file_is_blocked(visitor: Visitor, 
     expect(visitor.banner.get_by_role("button", name="Accept all cookies")).to_have_count(0)
 
 
-def test_hidden_messages_stay_hidden_when_the_style_is_blocked(visitor: Visitor) -> None:
+def test_nothing_is_confirmed_before_a_choice_when_the_style_is_blocked(visitor: Visitor) -> None:
     block(visitor, STYLE)
     page = visitor.goto("/about")
 

@@ -36,6 +36,19 @@ def test_rejecting_holds_on_all_sites_whose_pages_then_carry_nothing_of_ours(any
     assert any_visitor.google_cookies() == set()
 
 
+def test_pressing_twice_is_confirmed_once_without_loading_the_page(visitor: Visitor) -> None:
+    page = visitor.goto("/about")
+    page.evaluate("() => { window.sameDocument = true }")
+
+    page.get_by_role("button", name="Reject all cookies").dblclick()
+
+    expect(visitor.confirmation).to_be_focused()
+    page.wait_for_load_state("networkidle")
+    page.get_by_role("button", name="Hide cookie message").click()
+    expect(visitor.banner).to_have_count(0)
+    assert page.evaluate("() => window.sameDocument === true")
+
+
 def test_rejecting_keeps_what_was_typed(visitor: Visitor) -> None:
     page = visitor.goto("/contact")
     page.get_by_label("Your message").fill("Not sent yet")

@@ -22,6 +22,7 @@ from tests.journeys.visitor import PATIENCE
 pytestmark = pytest.mark.browser
 
 CSP = b"default-src 'self'; form-action 'self'"
+TRUSTED_TYPES = b"default-src 'self'; form-action 'self'; require-trusted-types-for 'script'"
 PAGE = "<!doctype html><html lang=en><head><title>Strict</title></head><body><h1>Strict</h1>%s</body></html>"
 
 
@@ -34,7 +35,8 @@ class WithCsp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_csp(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message = {**message, "headers": [*message["headers"], (b"content-security-policy", CSP)]}
+                csp = TRUSTED_TYPES if scope["path"] == "/trusted" else CSP
+                message = {**message, "headers": [*message["headers"], (b"content-security-policy", csp)]}
             await send(message)
 
         await self.app(scope, receive, send_with_csp)
@@ -60,6 +62,7 @@ def make_strict_app(port: int) -> ASGIApp:
     )
     routes = [
         Route("/", show),
+        Route("/trusted", show),
         Route("/inline", show_with_inline_script),
         Mount("/", create_stand_in()),  # the fake of Google's script, on the site's own origin
     ]
@@ -118,6 +121,16 @@ def test_accepting_and_withdrawing_break_no_rule(visit: StrictVisit) -> None:
     assert visit.page.evaluate("() => window['ga-disable-G-STRICT01']") is True
     assert not visit.page.evaluate("() => document.cookie.includes('_ga')")
     assert visit.violations == []
+
+
+def test_where_no_script_may_write_markup_the_plain_form_saves_and_confirms(visit: StrictVisit) -> None:
+    visit.goto("/trusted")
+
+    visit.page.get_by_role("button", name="Reject all cookies").click()
+
+    expect(visit.page.get_by_role("alert")).to_contain_text("You have rejected all cookies")
+    visit.goto("/trusted")
+    expect(visit.page.locator("#consentgate")).to_have_count(0)
 
 
 def test_the_rules_do_hold(visit: StrictVisit) -> None:
