@@ -48,7 +48,7 @@ LAYERS = (
     ),
     ("assets", "page_reader"),
     ("theme",),
-    ("notices",),
+    ("field_types", "notices"),
     ("errors",),
 )
 DEPTH = {room: depth for depth, rooms in enumerate(LAYERS) for room in rooms}

@@ -277,7 +277,7 @@ WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
     "signal": (
         with_categories(Category(id="analytics", signals=("analytics_storage", "analytics"))),
         [
-            "categories.analytics.signals = 'analytics': Use one of ad_storage, ad_user_data, ad_personalization, "
+            "categories.analytics.signals[1] = 'analytics': Use one of ad_storage, ad_user_data, ad_personalization, "
             "analytics_storage, functionality_storage, personalization_storage, security_storage."
         ],
     ),

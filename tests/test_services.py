@@ -72,7 +72,7 @@ BAD: list[tuple[Service, str]] = [
     (GoogleTagManager(container_id='GTM-1"><script>'), "container_id"),
     (GoogleTagManager(container_id="G-LUTON123"), "container_id"),
     (GoogleTagManager(container_id="GTM-LUTON1", csp={"style-src": ("https://x.org",)}), "csp.style-src"),
-    (GoogleTagManager(container_id="GTM-LUTON1", csp={"img-src": ("https://x.org/a",)}), "csp.img-src"),
+    (GoogleTagManager(container_id="GTM-LUTON1", csp={"img-src": ("https://x.org/a",)}), "csp.img-src[0]"),
     (Matomo(url="stats.example", site_id=1), "url"),
     (Matomo(url="https://stats.example/?a", site_id=1), "url"),
     (Matomo(url="https://stats.example/", site_id=0), "site_id"),

@@ -13,6 +13,7 @@ from itsdangerous import BadData, Signer, URLSafeSerializer
 
 from consentgate.consent import Answer, Consent, next_change
 from consentgate.errors import Problem
+from consentgate.field_types import is_unicode
 from consentgate.policy import ConsentPolicy, is_within
 
 __all__ = ["ConsentCookie", "CookieTarget", "Seal", "key_problems"]
@@ -177,17 +178,22 @@ class Seal:
         return signature.isascii() and self._signer.verify_signature(text, signature)
 
 
-def key_problems(keys: Sequence[str]) -> Iterator[Problem]:
+def key_problems(keys: Sequence[object]) -> Iterator[Problem]:
     """Yield what is wrong with the signing keys: none, a short or a guessable one. No key is ever shown."""
     draw = 'Draw one with: python -c "import secrets; print(secrets.token_urlsafe(32))"'
     if not keys:
         yield Problem("keys", None, f"Set CONSENTGATE_KEYS in the environment or pass keys=[...]. {draw}")
     for index, key in enumerate(keys):
-        if fault := _key_fault(key):
+        if not isinstance(key, str):
+            shown = None if key is None else f"hidden, of the type {type(key).__name__}"
+            yield Problem(f"keys[{index}]", shown, f"A key is text of {_SHORTEST_KEY} characters or more.")
+        elif fault := _key_fault(key):
             yield Problem(f"keys[{index}]", f"hidden, {len(key)} characters", f"{fault} {draw}")
 
 
 def _key_fault(key: str) -> str | None:
+    if not is_unicode(key):
+        return "It holds bytes that are no characters."
     if len(key) < _SHORTEST_KEY:
         return f"It is shorter than {_SHORTEST_KEY} characters."
     if len(set(key)) < _FEWEST_DIFFERENT:

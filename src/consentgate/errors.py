@@ -24,8 +24,15 @@ class Problem:
     remedy: str
 
     def __str__(self) -> str:
-        found = "" if self.value is None else f" = {reprlib.repr(self.value)}"
+        found = "" if self.value is None else f" = {_shown(self.value)}"
         return f"{self.place}{found}: {self.remedy}"
+
+
+def _shown(value: object) -> str:
+    try:
+        return reprlib.repr(value)
+    except ValueError:  # Python writes out no number of thousands of digits
+        return "a number too long to write"
 
 
 class ConfigurationError(ValueError):

@@ -10,6 +10,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from consentgate.errors import ConfigurationError, Problem
+from consentgate.field_types import elsewhere, fit_fields
 
 __all__ = ["GatewaySettings", "SiteBehind", "split_address"]
 
@@ -81,8 +82,8 @@ class GatewaySettings:
 
     def __post_init__(self) -> None:
         """Check everything."""
-        object.__setattr__(self, "trusted_proxies", tuple(self.trusted_proxies))
-        if problems := tuple(self._problems()):
+        wrong = fit_fields(self, "gateway", at_top=("sites",))
+        if problems := (*wrong, *elsewhere(self._problems(), wrong)):
             raise ConfigurationError(problems, source="the gateway's settings")
 
     def _problems(self) -> Iterator[Problem]:

@@ -16,6 +16,7 @@ from consentgate.consent_cookie import ConsentCookie, Seal, key_problems
 from consentgate.cookie_rules import CookieRules
 from consentgate.endpoints import Endpoints
 from consentgate.errors import ConfigurationError, Problem
+from consentgate.field_types import as_tuple
 from consentgate.gate import ResponseGate
 from consentgate.injector import Beginnings
 from consentgate.notices import warn_once
@@ -147,21 +148,36 @@ def _site(
     problems = list(key_problems(keys))
     source = "the signing keys"
     records = os.environ.get(RECORDS_VARIABLE, "") if records is None else records
-    if isinstance(records, str) and records and (remedy := address_problem(records)):
+    if remedy := _records_problem(records):
         problems.append(Problem("records", "hidden", remedy))
         source = "the settings"
     try:
-        policy = policy if isinstance(policy, ConsentPolicy) else load_policy(Path(policy))
+        policy = _policy(policy)
     except ConfigurationError as error:
         raise ConfigurationError([*problems, *error.problems], source=error.source) from None
     if problems:
         raise ConfigurationError(problems, source=source)
     rendering, log = Rendering(policy), _log(policy, records or policy.records)
     if lost := tuple(template_problems(policy, rendering)):
-        raise ConfigurationError(lost, source=policy.templates)
+        raise ConfigurationError(lost, source=str(policy.templates))
     if log is not None:
         _ = rendering.policy_version  # worked out now, not for the first visitor who answers
     return Site(policy, ConsentCookie(policy, keys), CookieRules(policy), rendering, now, Seal(keys), log, observer)
+
+
+def _records_problem(records: object) -> str | None:
+    if isinstance(records, str):
+        return address_problem(records) if records else None
+    return None if isinstance(records, RecordStore) else "Give an address, or an object with RecordStore's methods."
+
+
+def _policy(given: object) -> ConsentPolicy:
+    if isinstance(given, ConsentPolicy):
+        return given
+    if isinstance(given, str | os.PathLike):
+        return load_policy(Path(given))
+    remedy = "Give a ConsentPolicy(...), or the path of a consentgate.toml."
+    raise ConfigurationError([Problem("policy", type(given).__name__, remedy)], source="the settings")
 
 
 def _log(policy: ConsentPolicy, records: str | RecordStore) -> ConsentLog | None:
@@ -175,4 +191,7 @@ def read_keys(keys: str | Sequence[str] | None) -> Sequence[str]:
     """Return the signing keys from a list or a text, or from the environment when there is neither."""
     if keys is None:
         keys = os.environ.get(KEYS_VARIABLE, "")
-    return keys.replace(",", " ").split() if isinstance(keys, str) else tuple(keys)
+    if isinstance(keys, str):
+        return keys.replace(",", " ").split()
+    given = as_tuple(keys)
+    return given if isinstance(given, tuple) else (given,)

@@ -9,16 +9,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 from urllib.parse import urlsplit
 
 from consentgate.errors import ConfigurationError, Problem
+from consentgate.field_types import as_tuple, elsewhere, fit_fields
 from consentgate.records.opening import address_problem
 from consentgate.services import Service
 from consentgate.services.google import CONSENT_SIGNALS, DEFAULT_SIGNALS
-from consentgate.storage import StorageItem, StorageType, expression, is_pattern, matches, overlap
+from consentgate.storage import StorageItem, expression, is_pattern, matches, overlap
 from consentgate.theme import Theme
-from consentgate.translations import SOURCE_LANGUAGE, available, own_text_problems
+from consentgate.translations import SOURCE_LANGUAGE, Folder, available, own_text_problems
 
 __all__ = ["Basis", "Category", "ConsentPolicy", "Controller"]
 
@@ -79,12 +80,6 @@ _PUBLIC_SUFFIXES = frozenset(
         "gov.wales",
         "gov.scot",
     ]
-)
-_CHOICES = (
-    ("undeclared", Undeclared),
-    ("cache", CacheMode),
-    ("gpc", GpcMode),
-    ("printed_tags", PrintedTagsMode),
 )
 _FORM_FIELDS = frozenset({"choice", "asked", "wording", "back", "source", "hide", "lang"})
 
@@ -163,9 +158,8 @@ class Category:
 
     def __post_init__(self) -> None:
         """Take lists as well as tuples."""
-        object.__setattr__(self, "items", tuple(self.items))
-        object.__setattr__(self, "services", tuple(self.services))
-        object.__setattr__(self, "signals", None if self.signals is None else tuple(self.signals))
+        for name in ("items", "services", "signals"):
+            object.__setattr__(self, name, as_tuple(getattr(self, name)))
 
     @cached_property
     def effective_basis(self) -> Basis:
@@ -190,21 +184,13 @@ class Category:
     def problems(self, place: str, *, hosts: tuple[str, ...], acceptance_days: int) -> Iterator[Problem]:
         """Yield what is wrong with this category, its items and its services."""
         yield from self._text_problems(place)
-        if self.basis is not None and self.basis not in get_args(Basis):
-            yield Problem(f"{place}.basis", self.basis, f"Use one of {', '.join(get_args(Basis))}.")
         if self.version < 1:
             yield Problem(f"{place}.version", self.version, "Count versions from 1 upwards.")
-        for signal in self.signals or ():
+        for index, signal in enumerate(self.signals or ()):
             if signal not in CONSENT_SIGNALS:
-                yield Problem(f"{place}.signals", signal, f"Use one of {', '.join(CONSENT_SIGNALS)}.")
+                yield Problem(f"{place}.signals[{index}]", signal, f"Use one of {', '.join(CONSENT_SIGNALS)}.")
         for index, item in enumerate(self.items):
             yield from item.problems(f"{place}.items[{index}]")
-            if item.type not in get_args(StorageType):
-                yield Problem(
-                    f"{place}.items[{index}].type",
-                    item.type,
-                    f"Use one of {', '.join(get_args(StorageType))}.",
-                )
         for index, service in enumerate(self.services):
             where = f"{place}.services[{index}]"
             yield from service.problems(where, hosts=hosts, acceptance_days=acceptance_days)
@@ -320,12 +306,12 @@ class ConsentPolicy:
     script_api: bool = False
     language: str = SOURCE_LANGUAGE
     languages: tuple[str, ...] = ()
-    texts: str = ""
+    texts: Folder = ""
     accept_language: bool = False
     placement: Placement = "first"
     theme: Theme | None = None
     themes: Mapping[str, Theme] | None = None
-    templates: str = ""
+    templates: Folder = ""
     records: str = ""
     records_days: int = 730
     records_per_minute: int = 600
@@ -333,10 +319,9 @@ class ConsentPolicy:
 
     def __post_init__(self) -> None:
         """Check everything and add the essential category."""
-        object.__setattr__(self, "categories", _with_essential(tuple(self.categories)))
-        for name in ("hosts", "skip_paths", "enforce_allows", "languages"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
-        if problems := tuple(self._problems()):
+        wrong = fit_fields(self, hidden=("records",))
+        object.__setattr__(self, "categories", _with_essential(self.categories))
+        if problems := (*wrong, *elsewhere(self._problems(), wrong)):
             raise ConfigurationError(problems)
 
     @cached_property
@@ -407,11 +392,9 @@ class ConsentPolicy:
         yield from self._overlap_problems()
 
     def _look_problems(self) -> Iterator[Problem]:
-        if self.placement not in get_args(Placement):
-            yield Problem("placement", self.placement, f"Use one of {', '.join(get_args(Placement))}.")
-        if self.templates and not any((Path(self.templates) / name).is_file() for name in TEMPLATES):
+        if self.templates and not _has_template(self.templates):
             remedy = f"Give a folder, relative to the policy file, with one of {', '.join(TEMPLATES)} in it."
-            yield Problem("templates", self.templates, remedy)
+            yield Problem("templates", str(self.templates), remedy)
         shared = list(self.theme.problems("theme")) if self.theme else []
         yield from shared
         said = {(problem.value, problem.remedy) for problem in shared}
@@ -487,9 +470,6 @@ class ConsentPolicy:
             )
 
     def _gate_problems(self) -> Iterator[Problem]:
-        for name, kind in _CHOICES:
-            if (value := getattr(self, name)) not in get_args(kind):
-                yield Problem(name, value, f"Use one of {', '.join(get_args(kind))}.")
         for index, path in enumerate(self.skip_paths):
             if not path.startswith("/"):
                 yield Problem(f"skip_paths[{index}]", path, "Write a path such as /admin/*: it starts with /.")
@@ -559,6 +539,13 @@ class ConsentPolicy:
                     other,
                     f"It can mean the same cookie as {one} in {one_id}. Make the names distinct.",
                 )
+
+
+def _has_template(folder: Folder) -> bool:
+    try:
+        return any((Path(folder) / name).is_file() for name in TEMPLATES)
+    except (OSError, ValueError):  # no path can be as long, or hold that
+        return False
 
 
 def is_within(host: str, domain: str) -> bool:

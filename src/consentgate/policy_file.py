@@ -21,6 +21,7 @@ from consentgate.records import beside
 from consentgate.services import SERVICES
 from consentgate.storage import StorageItem
 from consentgate.theme import Colours, Theme
+from consentgate.translations import Folder
 
 __all__ = ["load_gateway", "load_policy", "policy_schema"]
 
@@ -99,6 +100,8 @@ def _parse(path: Path, source: str) -> dict[str, Any]:
         fault = Problem("the file", f"byte {error.start}", "Save it as UTF-8.")
     except tomllib.TOMLDecodeError as error:
         fault = Problem("the file", None, f"{error}. Correct the TOML there.")
+    except ValueError:
+        fault = Problem("the file", None, "It has a number of thousands of digits. Write a smaller one.")
     except RecursionError:
         fault = Problem("the file", None, "Nest its lists and tables less.")
     raise ConfigurationError([fault], source=source)
@@ -244,8 +247,9 @@ class _Reader:
 def _plain_fields(model: type[Any]) -> dict[str, tuple[Any, bool]]:
     """Map the fields that hold no tables of their own to their type and whether they are required."""
     hints = get_type_hints(model)
+    kinds = {name: str if kind == Folder else kind for name, kind in hints.items()}  # TOML has no paths
     return {
-        field.name: (hints[field.name], _is_required(field)) for field in fields(model) if field.name not in _NESTED
+        field.name: (kinds[field.name], _is_required(field)) for field in fields(model) if field.name not in _NESTED
     }
 
 

@@ -33,7 +33,7 @@ from consentgate.records.record import PolicyVersion, canonical_json, sha256
 from consentgate.services import StartPlan
 from consentgate.speech import Speech
 from consentgate.storage import StorageItem
-from consentgate.translations import accepted, pick, texts_digest, texts_for
+from consentgate.translations import Folder, accepted, pick, texts_digest, texts_for
 
 __all__ = ["Addresses", "Place", "Rendering", "Sample", "filled", "said_to_visitors", "wording_of"]
 
@@ -565,7 +565,7 @@ def _described(item: StorageItem, speech: Speech) -> dict[str, object]:
 
 
 @cache
-def _templates(folder: str) -> Environment:
+def _templates(folder: Folder) -> Environment:
     """Return the templates, a site's own first; they are compiled once for all policies of a process."""
     built_in = PackageLoader("consentgate")
     own = [FileSystemLoader(folder)] if folder else []
@@ -615,7 +615,7 @@ def wording_of(policy: ConsentPolicy, language: str) -> str:
     return sha256(said_to_visitors(policy, language))[:16]
 
 
-def _own_templates(folder: str) -> dict[str, str]:
+def _own_templates(folder: Folder) -> dict[str, str]:
     files = sorted(path for path in Path(folder).rglob("*") if path.is_file())
     return {str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 

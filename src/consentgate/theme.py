@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, fields
-from typing import Literal, get_args
+from typing import Literal
 
 from consentgate.errors import Problem
 
@@ -140,8 +140,6 @@ class Theme:
 
     def problems(self, place: str) -> Iterator[Problem]:
         """Yield every colour that is none and every pair that cannot be told apart."""
-        if self.scheme not in get_args(Scheme):
-            yield Problem(f"{place}.scheme", self.scheme, f"Use one of {', '.join(get_args(Scheme))}.")
         shapes = {"font": _FONT, "width": _LENGTH, "radius": _LENGTH, "size": _SIZE}
         for name, shape in shapes.items():
             value = getattr(self, name)

@@ -27,6 +27,7 @@ from consentgate.errors import Problem
 __all__ = [
     "SOURCE_LANGUAGE",
     "UNITS",
+    "Folder",
     "Texts",
     "accepted",
     "available",
@@ -42,6 +43,9 @@ __all__ = [
 SOURCE_LANGUAGE = "en"
 UNITS = ("minutes", "hours", "days", "weeks", "months", "years")
 """In which durations are counted."""
+
+Folder = str | Path
+"""Where a site's own texts or templates are."""
 
 _TAG = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")  # BCP 47, as far as texts are named by it
 _LONGEST_TAG = 35  # characters (RFC 5646 4.4.1)
@@ -163,7 +167,7 @@ def _as_pattern(text: str, value: str) -> str:
 
 
 @cache
-def available(folder: str = "") -> tuple[str, ...]:
+def available(folder: Folder = "") -> tuple[str, ...]:
     """List the languages that have texts, built in or in a site's own folder: English first, then by tag."""
     built_in = {entry.name.removesuffix(".json") for entry in _locales().iterdir() if entry.name.endswith(".json")}
     own = {path.stem for path in _own_files(folder)}
@@ -171,7 +175,7 @@ def available(folder: str = "") -> tuple[str, ...]:
 
 
 @cache
-def texts_for(language: str = SOURCE_LANGUAGE, folder: str = "") -> Texts:
+def texts_for(language: str = SOURCE_LANGUAGE, folder: Folder = "") -> Texts:
     """Load the texts of a language.
 
     Args:
@@ -185,7 +189,7 @@ def texts_for(language: str = SOURCE_LANGUAGE, folder: str = "") -> Texts:
 
 
 @cache
-def own_entries(language: str, folder: str) -> Mapping[str, str]:
+def own_entries(language: str, folder: Folder) -> Mapping[str, str]:
     """Read what a site's own folder says in a language; TOML stands over a catalogue."""
     entries: dict[str, str] = {}
     for path in _own_files(folder):
@@ -193,14 +197,14 @@ def own_entries(language: str, folder: str) -> Mapping[str, str]:
     return entries
 
 
-def texts_digest(folder: str = "") -> str:
+def texts_digest(folder: Folder = "") -> str:
     """Return a hash of all texts of all languages: what is kept of a page is old once it differs."""
     contents = [entry.read_bytes() for entry in sorted(_locales().iterdir(), key=lambda one: one.name)]
     contents += [path.read_bytes() for path in _own_files(folder)]
     return hashlib.blake2b(b"\0".join(contents), digest_size=6).hexdigest()
 
 
-def pick(wished: Iterable[str], offered: Sequence[str], folder: str = "") -> str | None:
+def pick(wished: Iterable[str], offered: Sequence[str], folder: Folder = "") -> str | None:
     """Return the first wish that can be met: `pt-BR` is met by `pt`, but not a script by another.
 
     Args:
@@ -281,7 +285,7 @@ def _flat(tables: Mapping[str, Any], before: str = "") -> dict[str, str]:
 # A site's own texts: one file for each language, over the built-in texts or for a language of its own.
 
 
-def _own_files(folder: str) -> list[Path]:
+def _own_files(folder: Folder) -> list[Path]:
     if not folder:
         return []
     return sorted(path for path in Path(folder).iterdir() if path.suffix in _READERS)
@@ -325,19 +329,21 @@ def read_po(path: Path) -> dict[str, str]:
 _READERS: Mapping[str, Callable[[Path], dict[str, str]]] = {".po": read_po, ".toml": _read_toml}
 
 
-def own_text_problems(folder: str, further_keys: Collection[str]) -> Iterator[Problem]:
+def own_text_problems(folder: Folder, further_keys: Collection[str]) -> Iterator[Problem]:
     """Yield what is wrong with a site's own texts.
 
     Args:
         folder: where they are.
         further_keys: keys beside those of the built-in texts, for what the policy itself says.
     """
-    if not Path(folder).is_dir():
-        yield Problem("texts", folder, "There is no such folder. Make it, or leave the setting out.")
+    try:
+        paths = _own_files(folder)
+    except (OSError, ValueError):  # the latter for what no path may hold
+        yield Problem("texts", str(folder), "There is no such folder. Make it, or leave the setting out.")
         return
     source = _built_in(SOURCE_LANGUAGE)
     known = {*source, *further_keys}
-    for path in _own_files(folder):
+    for path in paths:
         try:
             entries = _read(path)
         except ModuleNotFoundError:

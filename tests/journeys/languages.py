@@ -62,7 +62,7 @@ def make_languages(folder: Path | None = None) -> MakeApp:
     return make
 
 
-def _show(language: str, folder: str):  # type: ignore[no-untyped-def]
+def _show(language: str, folder: str | Path):  # type: ignore[no-untyped-def]
     texts = texts_for(language, folder)
     page = _PAGE.format(language=language, direction=texts.direction, name=texts("language.name"))
 

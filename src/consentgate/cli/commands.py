@@ -84,7 +84,7 @@ def _show_report(report: Report, *, as_json: bool) -> None:
 
 def _show_policy(target: str, policy: ConsentPolicy, *, as_json: bool) -> None:
     if lost := tuple(template_problems(policy, Rendering(policy))):
-        raise ConfigurationError(lost, source=policy.templates)
+        raise ConfigurationError(lost, source=str(policy.templates))
     if as_json:
         click.echo(json.dumps({"ok": True, "target": target, "problems": []}))
     else:

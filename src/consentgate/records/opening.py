@@ -70,6 +70,10 @@ def _file_problem(path: str) -> str | None:
     if path in ("", ":memory:"):
         return 'Name a file, for example "sqlite:///consent.db": records in memory would be lost.'
     folder = Path(path).parent
-    if not folder.is_dir():
+    try:
+        is_there = folder.is_dir()
+    except (OSError, ValueError):  # no path can be as long, or hold that
+        return "Write the path of a file."
+    if not is_there:
         return f"Make the folder {folder} first: the database file goes into it."
     return None

@@ -191,8 +191,7 @@ def source_problems(place: str, csp: Sources) -> Iterator[Problem]:
     for directive, sources in csp.items():
         if directive not in _DIRECTIVES:
             yield Problem(f"{place}.{directive}", list(sources), f"Use one of {', '.join(sorted(_DIRECTIVES))}.")
-        for source in sources:
+        for index, source in enumerate(sources):
             if not _SOURCE.fullmatch(source):
-                yield Problem(
-                    f"{place}.{directive}", source, "Write an origin with no path, for example https://cdn.example.org."
-                )
+                remedy = "Write an origin with no path, for example https://cdn.example.org."
+                yield Problem(f"{place}.{directive}[{index}]", source, remedy)

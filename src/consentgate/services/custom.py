@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from consentgate.errors import Problem
+from consentgate.field_types import as_tuple
 from consentgate.services.base import ServiceDefaults, Sources, StartPlan, source_problems
 
 __all__ = ["CustomService"]
@@ -49,9 +50,11 @@ class CustomService(ServiceDefaults):
 
     def __post_init__(self) -> None:
         """Take lists as well as tuples, and snippets as they are written."""
-        object.__setattr__(self, "addresses", tuple(self.addresses))
-        plain = (re.sub(r"\s+", "", snippet).replace('"', "'").replace("`", "'") for snippet in self.snippets)
-        object.__setattr__(self, "snippets", tuple(plain))
+        object.__setattr__(self, "addresses", as_tuple(self.addresses))
+        snippets = as_tuple(self.snippets)
+        if isinstance(snippets, tuple):
+            snippets = tuple(_plain(snippet) if isinstance(snippet, str) else snippet for snippet in snippets)
+        object.__setattr__(self, "snippets", snippets)
 
     @property
     def starts(self) -> bool:
@@ -88,3 +91,7 @@ class CustomService(ServiceDefaults):
     ) -> StartPlan | None:
         """Load the script, when there is one."""
         return StartPlan(id=self.script, src=self.script) if self.script else None
+
+
+def _plain(snippet: str) -> str:
+    return re.sub(r"\s+", "", snippet).replace('"', "'").replace("`", "'")

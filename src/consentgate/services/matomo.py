@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
@@ -13,6 +14,7 @@ from consentgate.storage import StorageItem
 
 __all__ = ["Matomo"]
 
+_SITE_ID = re.compile(r"(?=.{1,18}$)0*[1-9][0-9]*")
 _SECONDS_A_DAY = 24 * 60 * 60
 _VISITOR_DAYS = 393  # what Matomo itself keeps its visitor cookie for
 _REFERRER_DAYS = 182
@@ -43,7 +45,7 @@ class Matomo(ServiceDefaults):
     @property
     def provider(self) -> str:
         """The host that receives the data, which tells visitors more than the maker's name."""
-        return urlsplit(self.url).netloc or "Matomo"
+        return urlsplit(self.url).netloc if is_origin(self.url) else "Matomo"
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -92,7 +94,7 @@ class Matomo(ServiceDefaults):
             yield Problem(
                 f"{place}.url", self.url, "Write the address of your Matomo, for example https://stats.example.org/."
             )
-        if not str(self.site_id).isdecimal() or int(self.site_id) < 1:
+        if not _SITE_ID.fullmatch(str(self.site_id)):
             yield Problem(f"{place}.site_id", self.site_id, "Write the website's number in Matomo, from 1 upwards.")
 
     def start_plan(

@@ -43,7 +43,7 @@ class Plausible(ServiceDefaults):
     @property
     def provider(self) -> str:
         """Plausible, or the host that receives the data instead."""
-        host = urlsplit(self.script_origin).netloc
+        host = urlsplit(self.script_origin).netloc if is_origin(self.script_origin) else ""
         return "Plausible" if host in ("plausible.io", "") else host
 
     @property
