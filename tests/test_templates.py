@@ -123,6 +123,8 @@ BLOCKS = {
     "receipt_section.html": set(),
     "receipt_facts.html": set(),
     "error.html": {"title", "main"},
+    "embed.html": {"head", "text"},
+    "outage.html": {"title", "main"},
 }
 EVERYWHERE = {"t", "policy", "urls", "hosts", "kept", "privacy_policy", "wording"}
 SET_THERE = {"regulator", "moment"}  # by the built-in template itself
@@ -136,6 +138,8 @@ OWN_NAMES = {
     "receipt_section.html": {"receipt"},
     "receipt_facts.html": {"receipt"},
     "error.html": {"reason", "head"},
+    "embed.html": {"title", "provider", "category", "categories", "address", "back", "new_window"},
+    "outage.html": {"cause", "head"},
 }
 
 
@@ -152,7 +156,7 @@ async def test_these_are_the_names(name: str, write: Write) -> None:
     """A template that uses each of them renders, and the built-in one uses no other."""
     used = "".join(f"{{%- if {one} is undefined %}}{one} is gone{{% endif %}}" for one in EVERYWHERE | OWN_NAMES[name])
     stem = name.removesuffix(".html")
-    block = sorted(BLOCKS[name] & {"heading", "message", "main", "footer"})
+    block = sorted(BLOCKS[name] & {"head", "heading", "message", "main", "footer"}, reverse=True)
     content = f"{{% extends 'default/{name}' %}}"
     if block:
         content += f"{{% block {block[0]} %}}{used}{{{{ super() }}}}{{% endblock %}}"
@@ -254,6 +258,20 @@ GONE = {
     "page_lang": ("layout", r' lang="[^"]*"', "", "Keep <html lang={{ t.language }}"),
     "reason": ("error", "{{ reason }}", "", "The reason is gone."),
     "error_link": ("error", 'href="{{ urls.page }}"', 'href="/"', "The link to the cookies page is gone."),
+    "embed_form": ("embed", ' target="_top">\n{', ">\n{", "The form is gone."),
+    "embed_button": ("embed", 'value="save"', 'value="accept_all"', "The button is gone."),
+    "embed_once": ("embed", 'href="{{ address }}"', 'href="/"', "The link that loads it this once is gone."),
+    "embed_more": ("embed", 'href="{{ urls.page }}"', 'href="/"', "The link to the cookies page is gone."),
+    "embed_title": ("embed", "title=title", "title='It'", "Nothing says whose content waits."),
+    "embed_lang": ("embed", r' lang="[^"]*"', "", "Keep <html lang={{ t.language }}"),
+    "embed_categories": ("embed", 'name="{{ id }}"', 'name="all"', "The hidden fields of the categories are gone."),
+    "embed_source": ("embed", 'value="embed"', 'value="page"', "The hidden field source is gone."),
+    "embed_broken": ("embed", "{{ back }}", "{{ back.nothing.at_all }}", "has no attribute 'nothing'"),
+    "embed_raises": ("embed", "{{ back }}", "{{ 1 // 0 }}", "ZeroDivisionError: "),
+    "embed_without_a_provider": ("embed", "{{ back }}", "{{ 1 // provider|length }}", "ZeroDivisionError: "),
+    "outage_reason": ("outage", "{{ t('outage.' ~ cause) }}", "Sorry", "The reason is gone."),
+    "outage_link": ("outage", "urls.page", "urls.home", "The link to the cookies page is gone."),
+    "outage_broken": ("outage", "cause", "why", "'why' is undefined. Correct the template."),
     "syntax": ("banner", "{% if asked %}", "{% if asked ", "banner.html, line "),
     "unknown_name": ("banner", "{{ wording }}", "{{ phrasing }}", "'phrasing' is undefined. Correct the template."),
 }
@@ -270,7 +288,7 @@ def test_a_template_that_loses_something_stops_the_start_with_the_reason(case: s
 
     found = problems_of(write(**{stem: changed}))
 
-    assert any(f"html: {reason}" in problem for problem in found), found
+    assert any(reason in problem for problem in found), found
     assert all(problem.startswith("templates/") for problem in found)
 
 
@@ -280,6 +298,27 @@ def test_the_built_in_templates_copied_whole_are_right(write: Write) -> None:
     copies = {name.removesuffix(".html"): loader.get_source(environment, name)[0] for name in TEMPLATES}
 
     make_site(page(), make_policy(templates=write(**copies)))
+
+
+@pytest.mark.anyio
+async def test_a_template_that_fails_for_one_visitor_makes_way_for_the_built_in_one(
+    write: Write, caplog: pytest.LogCaptureFixture
+) -> None:
+    failing = "{% extends 'default/embed.html' %}{% block text %}{{ 1 // (title|length - 11) }}{% endblock %}"
+    policy = make_policy(templates=write(embed=failing))
+    headers = {"sec-fetch-dest": "iframe"}
+
+    async with make_client(page(), policy) as client:
+        own = await client.get("/cookies/embed?for=analytics&src=https://film.exampleton.example/", headers=headers)
+        built_in = await client.get("/cookies/embed?for=analytics&src=https://abc.example/", headers=headers)
+
+    assert "This is from film.exampleton.example" not in own.text
+    assert built_in.status_code == 200
+    assert "This is from abc.example" in built_in.text
+    assert caplog.messages == [
+        "The template embed.html failed, so the built-in one was shown: ZeroDivisionError, line 1"
+    ]
+    assert "abc.example" not in caplog.text
 
 
 def test_a_folder_without_any_template_is_refused(tmp_path: Path) -> None:

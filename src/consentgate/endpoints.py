@@ -181,6 +181,7 @@ class Endpoints:
             provider=service.provider if service else "",
             address=address if is_known else "",
             back=self._referring_path(request, visit) or "",
+            new_window="later" in query,
         )
         response = HTMLResponse(content, headers=_EMBED_HEADERS)
         _set_cookies(response, visit.expiries(visit.consent))

@@ -158,7 +158,7 @@ def _site(
     if problems:
         raise ConfigurationError(problems, source=source)
     rendering, log = Rendering(policy), _log(policy, records or policy.records)
-    if lost := tuple(template_problems(policy, rendering)):
+    if lost := tuple(template_problems(policy)):
         raise ConfigurationError(lost, source=str(policy.templates))
     if log is not None:
         _ = rendering.policy_version  # worked out now, not for the first visitor who answers

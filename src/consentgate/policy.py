@@ -41,6 +41,8 @@ TEMPLATES = (
     "receipt_facts.html",
     "receipt.html",
     "error.html",
+    "embed.html",
+    "outage.html",
 )
 """The built-in templates, each of which a site may put its own in place of."""
 

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import cache, cached_property, lru_cache, partial
 from pathlib import Path
+from traceback import extract_tb
 from urllib.parse import urlencode
 
 from jinja2 import (
@@ -27,6 +28,7 @@ from markupsafe import escape
 
 from consentgate.assets import assets
 from consentgate.consent import OUTCOMES, Answer, Consent
+from consentgate.notices import warn_once
 from consentgate.placeholder import MARK
 from consentgate.policy import Category, ConsentPolicy, signals_of
 from consentgate.records.record import PolicyVersion, canonical_json, sha256
@@ -35,7 +37,10 @@ from consentgate.speech import Speech
 from consentgate.storage import StorageItem
 from consentgate.translations import Folder, accepted, pick, texts_digest, texts_for
 
-__all__ = ["Addresses", "Place", "Rendering", "Sample", "filled", "said_to_visitors", "wording_of"]
+__all__ = ["OUTAGES", "Addresses", "Place", "Rendering", "Sample", "filled", "said_to_visitors", "wording_of"]
+
+OUTAGES = ("bad_request", "timeout", "no_site", "down", "slow")
+"""What the gateway may have to say in a site's place; keys of the texts below `outage`."""
 
 _MARKS_UP = re.compile("[&<>\"']")
 _BACK = "consentgate-back-goes-here"
@@ -128,14 +133,18 @@ class Rendering:
 
     Args:
         policy: what visitors are asked.
+        falls_back: whether a template of the site's own that fails makes way for the built-in one.
     """
 
     banner_mark: str = Safe(MARK.decode("ascii"))  # noqa: S704 - a constant
     SAMPLE_REASON = "A reason that nobody but a test has."
+    SAMPLE_TITLE = "A service that nobody but a test has"
+    SAMPLE_ADDRESS = "https://sample.example/frame"
 
-    def __init__(self, policy: ConsentPolicy) -> None:
+    def __init__(self, policy: ConsentPolicy, *, falls_back: bool = True) -> None:
         self._policy = policy
         self._templates = _templates(policy.templates)
+        self._built_in = _templates("") if falls_back and policy.templates else None
         self._texts_digest = texts_digest(policy.texts).encode()
         self.speech = lru_cache(_PREPARED)(lambda language: Speech(policy, language))
         self.wording = lru_cache(_PREPARED)(lambda language: wording_of(policy, language))
@@ -256,7 +265,7 @@ class Rendering:
         return Safe('<a href="{}">{}</a>').format(address, words or self.speech(spoken)("page.settings_title"))
 
     def samples(self, place: Place) -> Iterator[Sample]:
-        """Render every template in its states, for somebody to look at."""
+        """Render every template in its states, for somebody to look at; where nothing falls back, failures say why."""
         optional = self._policy.optional_categories
         asked = tuple(category.id for category in optional if category.needs_consent)
         nobody = Consent.from_answers(self._policy, {}, 0)
@@ -275,14 +284,15 @@ class Rendering:
             page = partial(self.cookies_page, place, somebody, own_names=("one", "two"), saved=False, back=None)
             states.append(("receipt_section.html", partial(page, recorded=True)))
             states.append(("receipt.html", partial(self.receipt_page, place, somebody, recorded=True)))
+            embed = partial(self.embed_page, place, categories=[category.id for category in optional], back="/")
+            known = partial(embed, title=self.SAMPLE_TITLE, provider="Sample Ltd", address=self.SAMPLE_ADDRESS)
+            states += [("embed.html", partial(known, new_window=one)) for one in (False, True)]
         states.append(("error.html", partial(self.error_page, place, self.SAMPLE_REASON)))
-        for template, render in states:
-            try:
-                yield Sample(template, render())
-            except TemplateSyntaxError as error:
-                yield Sample(template, error=f"{error.name}, line {error.lineno}: {error.message}")
-            except TemplateError as error:
-                yield Sample(template, error=f"{error.message}")
+        states += [("outage.html", partial(self.outage_page, place, cause)) for cause in OUTAGES]
+        yield from (_sample(template, render) for template, render in states)
+        if optional:  # has less in it than is looked for, but has to be possible
+            unnamed = _sample("embed.html", partial(embed, title="", provider="", address="", new_window=False))
+            yield from (unnamed,) if unnamed.error else ()
 
     def outage_page(self, place: Place, cause: str) -> bytes:
         """Return the gateway's page for a site that does not answer; `cause` is a key of the texts below `outage`."""
@@ -355,24 +365,34 @@ class Rendering:
         """Tell whether pages of a visitor who has answered get a script: for a service, or for the site's own."""
         return self._policy.script_api or bool(self.plans(place, granted))
 
-    def page_script(self, place: Place, granted: frozenset[str] | None) -> bytes:
+    def page_script(self, place: Place, granted: frozenset[str] | None, *, later: bool = False) -> bytes:
         """Return the script that brings tags to life and is `window.consentgate`.
 
         Args:
             place: where it will stand.
             granted: ids of the categories that the visitor agreed to, or `None` where the page is the same for all.
+            later: whether the page's Content-Security-Policy keeps out some of what is accepted on it.
         """
         addresses = Addresses.at(place, self._policy)
         parts = [
             Safe('<script defer src="{}" data-page="{}"').format(addresses.page_js, addresses.page),
             Safe() if granted is None else Safe(' data-granted="{}"').format(" ".join(sorted(granted))),
             self._skips,
+            Safe(" data-later") if later else Safe(),
             Safe("></script>"),
         ]
         return _ascii("".join(parts))
 
     def embed_page(
-        self, place: Place, *, categories: Sequence[str], title: str, provider: str, address: str, back: str
+        self,
+        place: Place,
+        *,
+        categories: Sequence[str],
+        title: str,
+        provider: str,
+        address: str,
+        back: str,
+        new_window: bool,
     ) -> bytes:
         """Return the page that stands in a frame's place until the visitor agrees.
 
@@ -383,6 +403,7 @@ class Rendering:
             provider: who receives the data; empty when that is not known.
             address: of the frame's page, for showing it once; empty when it cannot be offered.
             back: the path of the page around the frame.
+            new_window: whether the page around it lets the frame's page in only when it is loaded anew.
         """
         speech = self._speech_at(place)
         asked = [category for category in self._policy.categories if category.id in categories]
@@ -395,7 +416,7 @@ class Rendering:
             provider=provider,
             address=address,
             back=back,
-            new_window=self._policy.enforce,
+            new_window=new_window,
         )
 
     def _render_fingerprint(
@@ -433,7 +454,7 @@ class Rendering:
                 parts.append(Safe('<script defer src="{}"></script>').format(addresses.services))
             parts.append(script.format(addresses.js, addresses.state, addresses.services, *attributes))
         head = _ascii("".join(parts))
-        return head + self.page_script(place, granted) if page_script else head
+        return head + self.page_script(place, granted, later=later) if page_script else head
 
     def _place_in(self, place: Place, page_language: str, is_utf8: bool) -> Place:
         """Return a place within a page that says its language, or says none."""
@@ -475,20 +496,31 @@ class Rendering:
         policy, speech = self._policy, self._speech_at(place)
         hosts = policy.hosts if len(policy.hosts) > 1 and policy.cookie_domain else ()
         local = policy.privacy_policy.startswith("/")
-        template = self._templates.get_template(name)
-        markup = template.render(
-            t=speech,
-            policy=policy,
-            urls=Addresses.at(place, policy, self.query_for(place.language)),
-            hosts=speech.listed(speech.name(host) for host in hosts),
-            kept={
+        context |= {
+            "t": speech,
+            "policy": policy,
+            "urls": Addresses.at(place, policy, self.query_for(place.language)),
+            "hosts": speech.listed(speech.name(host) for host in hosts),
+            "kept": {
                 "acceptance": speech.duration(policy.acceptance_days),
                 "refusal": speech.duration(policy.refusal_days),
             },
-            privacy_policy=f"{place.origin}{place.root}{policy.privacy_policy}" if local else policy.privacy_policy,
-            wording=self.wording(speech.language),
-            **context,
-        )
+            "privacy_policy": f"{place.origin}{place.root}{policy.privacy_policy}" if local else policy.privacy_policy,
+            "wording": self.wording(speech.language),
+        }
+        try:
+            markup = self._templates.get_template(name).render(context)
+        except Exception as error:
+            if self._built_in is None:
+                raise
+            # What rendered at the start may fail for one visitor's page: they get it all the same. What the error says
+            # may hold something of theirs.
+            lines = [frame.lineno for frame in extract_tb(error.__traceback__) if frame.filename.endswith(".html")]
+            reason = f"{type(error).__name__}, line {lines[-1] if lines else '?'}"
+            warn_once(
+                ("template", name, reason), "The template %s failed, so the built-in one was shown: %s", name, reason
+            )
+            markup = self._built_in.get_template(name).render(context)
         return markup.encode() if place.is_utf8 else _ascii(markup)
 
     def _speech_at(self, place: Place) -> Speech:
@@ -552,6 +584,17 @@ class Rendering:
             own
             | {"name": names[1], "purpose": speech("item.message_cookie"), "duration": speech.duration(1, "minutes")},
         ]
+
+
+def _sample(template: str, render: Callable[[], bytes]) -> Sample:
+    try:
+        return Sample(template, render())
+    except TemplateSyntaxError as error:
+        return Sample(template, error=f"{error.name}, line {error.lineno}: {error.message}")
+    except TemplateError as error:
+        return Sample(template, error=f"{error.message}")
+    except Exception as error:  # a template calls what it likes
+        return Sample(template, error=f"{type(error).__name__}: {error}")
 
 
 def _described(item: StorageItem, speech: Speech) -> dict[str, object]:

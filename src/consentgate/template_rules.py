@@ -8,7 +8,8 @@ from html.parser import HTMLParser
 
 from consentgate.errors import Problem
 from consentgate.policy import ConsentPolicy
-from consentgate.rendering import Addresses, Place, Rendering, Sample
+from consentgate.rendering import OUTAGES, Addresses, Place, Rendering, Sample
+from consentgate.speech import Speech
 
 __all__ = ["template_problems"]
 
@@ -66,18 +67,17 @@ class _Tree(HTMLParser):
             each.words += data
 
 
-def template_problems(policy: ConsentPolicy, rendering: Rendering) -> Iterator[Problem]:
+def template_problems(policy: ConsentPolicy) -> Iterator[Problem]:
     """Yield what a site's own templates lost; none when it has no templates.
 
     Args:
         policy: what visitors are asked.
-        rendering: its markup.
     """
     if not policy.templates:
         return
     addresses = Addresses.at(_PLACE, policy)
     seen: set[Problem] = set()
-    for sample in rendering.samples(_PLACE):
+    for sample in Rendering(policy, falls_back=False).samples(_PLACE):
         for remedy in _lost(sample, policy, addresses):
             problem = Problem(f"templates/{sample.template}", None, remedy)
             if problem not in seen:
@@ -98,6 +98,8 @@ def _lost(sample: Sample, policy: ConsentPolicy, addresses: Addresses) -> Iterat
         "receipt_section.html": _receipt_section,
         "receipt.html": _receipt,
         "error.html": _error,
+        "embed.html": _embed,
+        "outage.html": _outage,
     }
     yield from rules[sample.template](root, policy, addresses)
 
@@ -237,6 +239,41 @@ def _receipt(root: _Element, policy: ConsentPolicy, addresses: Addresses) -> Ite
 def _error(root: _Element, policy: ConsentPolicy, addresses: Addresses) -> Iterator[str]:
     if Rendering.SAMPLE_REASON not in root.words:
         yield "The reason is gone. Keep {{ reason }}."
+    if not root.all("a", href=addresses.page):
+        yield "The link to the cookies page is gone. Keep <a href={{ urls.page }}>."
+
+
+def _embed(root: _Element, policy: ConsentPolicy, addresses: Addresses) -> Iterator[str]:
+    if not any(each.attributes.get("lang") for each in root.all("html")):
+        yield "Keep <html lang={{ t.language }} dir={{ t.direction }}>."
+    if Rendering.SAMPLE_TITLE not in root.words:
+        yield "Nothing says whose content waits. Keep {{ t('embed.of_service', title=title, provider=provider) }}."
+    if not any(not link.is_hidden for link in root.all("a", href=Rendering.SAMPLE_ADDRESS)):
+        yield "The link that loads it this once is gone. Keep <a href={{ address }}>."
+    if not root.all("a", href=addresses.page, target="_top"):
+        yield "The link to the cookies page is gone. Keep <a href={{ urls.page }} target=_top>."
+    forms = [form for form in _forms(root, addresses, question=False) if form.attributes.get("target") == "_top"]
+    if not forms:
+        yield "The form is gone. Keep <form method=post action={{ urls.choice }} target=_top>."
+        return
+    form = forms[0]
+    buttons = form.all("button", name="choice", value="save")
+    if not any(not button.is_hidden and button.words.strip() for button in buttons):
+        yield "The button is gone. Keep <button type=submit name=choice value=save>, with its words."
+    for category in policy.optional_categories:
+        if not form.all("input", type="hidden", name=category.id, value="yes"):
+            yield "The hidden fields of the categories are gone. Keep the loop over categories."
+            break
+    for name in ("wording", "source", "back"):
+        found = form.all("input", type="hidden", name=name)
+        if len(found) != 1 or (name == "source" and found[0].attributes.get("value") != "embed"):
+            yield f"The hidden field {name} is gone. Keep it as it is in the built-in template."
+
+
+def _outage(root: _Element, policy: ConsentPolicy, addresses: Addresses) -> Iterator[str]:
+    speech = Speech(policy, policy.language)
+    if not any(speech.plain(f"outage.{cause}") in root.words for cause in OUTAGES):
+        yield "The reason is gone. Keep {{ t('outage.' ~ cause) }}."
     if not root.all("a", href=addresses.page):
         yield "The link to the cookies page is gone. Keep <a href={{ urls.page }}>."
 

@@ -22,7 +22,6 @@ from consentgate.cli.translations import UntranslatableError, update_all
 from consentgate.errors import ConfigurationError
 from consentgate.policy import ConsentPolicy
 from consentgate.policy_file import load_policy, policy_schema
-from consentgate.rendering import Rendering
 from consentgate.template_rules import template_problems
 
 __all__ = ["consentgate"]
@@ -83,7 +82,7 @@ def _show_report(report: Report, *, as_json: bool) -> None:
 
 
 def _show_policy(target: str, policy: ConsentPolicy, *, as_json: bool) -> None:
-    if lost := tuple(template_problems(policy, Rendering(policy))):
+    if lost := tuple(template_problems(policy)):
         raise ConfigurationError(lost, source=str(policy.templates))
     if as_json:
         click.echo(json.dumps({"ok": True, "target": target, "problems": []}))
