@@ -4,7 +4,7 @@
   if (document.body && document.body.matches(".consentgate-embed")) return standIn();
   if (window.consentgate && window.consentgate.onChange) return; // else it is the banner, which has this id
   const me = document.currentScript;
-  const { page, granted, skip } = me.dataset;
+  const { page, granted, skip, later } = me.dataset;
   const PREFIX = "data-consent-";
   const known = (granted, isDecided) => Object.freeze({ granted: Object.freeze([...granted]), isDecided });
   let state = granted === undefined ? null : known(granted.split(" "), !question());
@@ -62,6 +62,7 @@
   }
 
   function show(element) {
+    if (element.localName === "iframe" && /[?&]later=1&/.test(element.src)) return; // the page's policy has no room for it
     const isPlaying = element.localName === "iframe" && element.src && element.contentDocument === null;
     for (const name of kept(element)) {
       if (!isPlaying) element.setAttribute(name.slice(PREFIX.length), element.getAttribute(name));
@@ -75,7 +76,8 @@
     frame.setAttribute("data-consent-src", address);
     frame.removeAttribute("data-src");
     if (!frame.title) frame.title = new URL(address, location.href).hostname;
-    frame.src = `${page}/embed?for=${encodeURIComponent(frame.dataset.consent)}&src=${encodeURIComponent(address)}`;
+    const late = later === undefined ? "" : "later=1&";
+    frame.src = `${page}/embed?${late}for=${encodeURIComponent(frame.dataset.consent)}&src=${encodeURIComponent(address)}`;
   }
 
   function sift(root) {

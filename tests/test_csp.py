@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consentgate.csp import enforced, is_wide_enough, nonce_of, widened
+from consentgate.csp import enforced, is_wide_enough, lets_frame_in, nonce_of, widened
 
 TAGS = "https://*.tags.example"
 NEEDED = {"script-src": (TAGS,), "connect-src": ("https://hits.example", TAGS), "img-src": ("https://hits.example",)}
@@ -248,3 +248,61 @@ def test_hosts_may_come_from_a_generator() -> None:
 def test_what_is_enforced_keeps_out_what_is_not_granted() -> None:
     assert not is_wide_enough([enforced([], {})], NEEDED)
     assert is_wide_enough([enforced([], NEEDED)], NEEDED)
+
+
+# Frames
+
+FILM = "https://www.film.example/embed/1"
+
+
+@pytest.mark.parametrize(
+    "policies",
+    [
+        pytest.param([], id="no_policy"),
+        pytest.param(["script-src 'self'"], id="none_about_frames"),
+        pytest.param(["frame-src 'self' https://www.film.example"], id="origin"),
+        pytest.param(["frame-src https://www.film.example/embed/"], id="with_a_path"),
+        pytest.param(["frame-src http://www.film.example"], id="http_stands_for_https_too"),
+        pytest.param(["frame-src www.film.example"], id="without_scheme"),
+        pytest.param(["frame-src https://*.film.example"], id="every_host_below"),
+        pytest.param(["frame-src https://www.film.example:443"], id="its_port"),
+        pytest.param(["frame-src https://www.film.example:*"], id="any_port"),
+        pytest.param(["frame-src https:"], id="scheme"),
+        pytest.param(["frame-src *"], id="everything"),
+        pytest.param(["FRAME-SRC HTTPS://WWW.FILM.EXAMPLE"], id="capitals"),
+        pytest.param(["child-src www.film.example; default-src 'none'"], id="child_src"),
+        pytest.param(["default-src www.film.example"], id="default_src"),
+    ],
+)
+def test_a_frame_is_let_in(policies: list[str]) -> None:
+    assert lets_frame_in(policies, FILM)
+    assert lets_frame_in(policies, "//www.film.example/embed/1")
+
+
+@pytest.mark.parametrize(
+    "policies",
+    [
+        pytest.param(["default-src 'self'"], id="own_host_alone"),
+        pytest.param(["frame-src 'none'"], id="none"),
+        pytest.param(["frame-src"], id="no_sources"),
+        pytest.param(["frame-src https://film.example"], id="another_host"),
+        pytest.param(["frame-src https://*.www.film.example"], id="hosts_below_it"),
+        pytest.param(["frame-src https://*.ilm.example"], id="half_a_name"),
+        pytest.param(["frame-src https://www.film.example:8443"], id="another_port"),
+        pytest.param(["frame-src http:"], id="another_scheme"),
+        pytest.param(["frame-src *", "frame-src 'self'"], id="one_policy_of_two"),
+        pytest.param(["frame-src *, frame-src 'self'"], id="one_policy_of_one_header"),
+    ],
+)
+def test_a_frame_is_kept_out(policies: list[str]) -> None:
+    assert not lets_frame_in(policies, FILM)
+
+
+@pytest.mark.parametrize("address", ["/own/frame", "film.html", ""])
+def test_a_frame_of_the_pages_own_host_is_let_in(address: str) -> None:
+    assert lets_frame_in(["default-src 'self'"], address)
+
+
+@pytest.mark.parametrize("address", ["https://film.example:port/", "https://[half/"])
+def test_what_is_no_address_is_kept_out(address: str) -> None:
+    assert not lets_frame_in([], address)

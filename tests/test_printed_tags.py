@@ -9,6 +9,7 @@ import pytest
 from starlette.types import ASGIApp
 
 from consentgate import Category, ConsentPolicy, Controller, GoogleAnalytics
+from consentgate.policy import CacheMode
 from consentgate.services import CustomService, GoogleMaps, GoogleTagManager, Matomo, MetaPixel, YouTube
 from tests.conftest import HTML, Answer, ask, body, consent_cookie, page, request, scripted, start
 
@@ -262,6 +263,58 @@ async def test_a_base_does_not_lead_a_frame_elsewhere() -> None:
 
 
 # Headers
+
+
+def with_film(*headers: tuple[bytes, bytes]) -> ASGIApp:
+    return page(*headers, content=f"<!doctype html><body>{HELD['frame'][0]}</body>".encode())
+
+
+CSP = b"content-security-policy"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("sent", "left_with"),
+    [
+        (b"frame-src https://www.youtube.com", b"frame-src https://www.youtube.com 'self'"),
+        (b"frame-src 'none'", b"frame-src 'self'"),
+        (b"default-src 'self'", b"default-src 'self'"),
+        (b"script-src 'self'", b"script-src 'self'"),
+    ],
+)
+@pytest.mark.parametrize("cache", ["personal", "shared"])
+async def test_a_policy_lets_in_what_stands_in_a_frames_place(sent: bytes, left_with: bytes, cache: CacheMode) -> None:
+    answer = await ask(with_film((CSP, sent)), policy=replace(POLICY, cache=cache))
+
+    assert answer.all(CSP) == [left_with]
+    assert b"/cookies/embed?" in answer.body
+
+
+@pytest.mark.anyio
+async def test_a_policy_is_not_widened_for_frames_that_all_may_play() -> None:
+    cookie = (b"cookie", f"__Host-consentgate={consent_cookie(GRANTED, POLICY)}".encode())
+
+    answer = await ask(with_film((CSP, b"frame-src https://www.youtube.com")), request(cookie), policy=POLICY)
+
+    assert b"'self'" not in answer.all(CSP)[0].partition(b"frame-src")[2].partition(b";")[0]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("sent", "is_late"),
+    [(b"default-src 'self'", True), (b"frame-src https://*.youtube.com", False), (b"script-src 'self'", False)],
+)
+async def test_a_frame_knows_whether_the_page_has_room_for_its_content(sent: bytes, is_late: bool) -> None:
+    answer = await ask(with_film((CSP, sent)), policy=POLICY)
+
+    assert (b"/cookies/embed?later=1&amp;for=" in answer.body) is is_late
+
+
+@pytest.mark.anyio
+async def test_with_enforce_no_page_has_room_before_the_visitor_agrees() -> None:
+    answer = await ask(with_film(), policy=replace(POLICY, enforce=True))
+
+    assert b"/cookies/embed?later=1&amp;for=" in answer.body
 
 
 @pytest.mark.anyio

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from urllib.parse import urlsplit
 
-__all__ = ["Sources", "enforced", "is_wide_enough", "nonce_of", "widened"]
+__all__ = ["Sources", "enforced", "is_wide_enough", "lets_frame_in", "nonce_of", "widened"]
 
 Sources = Mapping[str, Sequence[str]]
 """Source expressions by directive, for example `{"connect-src": ["https://*.google-analytics.com"]}`."""
@@ -26,6 +27,7 @@ _ENFORCED: Sources = {
     "img-src": ("'self'", "data:", "blob:"),
     "frame-src": ("'self'", "data:", "blob:"),
 }
+_PORTS = {"https": 443, "http": 80}
 _EVERYTHING = frozenset(("*", "https:"))
 
 
@@ -67,6 +69,39 @@ def is_wide_enough(policies: Iterable[str], needed: Sources) -> bool:
     return all(widened(policy, needed) == policy for policy in policies)
 
 
+def lets_frame_in(policies: Iterable[str], address: str) -> bool:
+    """Tell whether no policy of a response keeps a page of another host out of its frames; in doubt, one does.
+
+    Args:
+        policies: of the response.
+        address: of the frame's page; one without a host is the response's own.
+    """
+    try:
+        parts = urlsplit(address.strip(), scheme="https")
+        port = parts.port or _PORTS.get(parts.scheme)
+    except ValueError:
+        return False
+    if not parts.hostname:
+        return True
+    governing = (sources for policy in _each(policies) for sources in _governing(_parse(policy), "frame-src")[1:])
+    return all(
+        any(_matches(one.lower(), parts.scheme, parts.hostname, port) for one in sources) for sources in governing
+    )
+
+
+def _matches(source: str, scheme: str, host: str, port: int | None) -> bool:
+    """Tell whether a source expression stands for a host, whatever the path (CSP 3, 6.7.2.8)."""
+    if source in ("*", f"{scheme}:"):
+        return True
+    own_scheme, has_scheme, rest = source.rpartition("://")
+    own_host, _, own_port = rest.partition("/")[0].partition(":")
+    if has_scheme and scheme not in (own_scheme, f"{own_scheme}s"):
+        return False
+    if own_port not in ("*", str(port)) and (own_port or port != _PORTS.get(scheme)):
+        return False
+    return host.endswith(own_host[1:]) if own_host.startswith("*.") else host == own_host
+
+
 def enforced(allowed: Iterable[str], granted: Sources) -> str:
     """Write a policy that makes the browser itself refuse every other host's scripts, requests, images and frames.
 
@@ -75,7 +110,8 @@ def enforced(allowed: Iterable[str], granted: Sources) -> str:
         granted: what the granted services need.
     """
     extra = tuple(allowed)
-    return _write({name: [*own, *extra, *granted.get(name, ())] for name, own in _ENFORCED.items()})
+    sources = {name: dict.fromkeys((*own, *extra, *granted.get(name, ()))) for name, own in _ENFORCED.items()}
+    return _write({name: tuple(each) for name, each in sources.items()})
 
 
 def _each(policies: Iterable[str]) -> Iterator[str]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 
 from starlette.types import Message, Send
 
 from consentgate.caching import individual, personal, shared, unshared
 from consentgate.compression import Gunzip, Gzip, accepts_gzip
 from consentgate.cookies import is_expiry, set_cookie_name
-from consentgate.csp import enforced, is_wide_enough, nonce_of, widened
+from consentgate.csp import Sources, enforced, is_wide_enough, lets_frame_in, nonce_of, widened
 from consentgate.injector import Beginning, Beginnings, Injector, Markup, Reading
 from consentgate.notices import warn_once, warn_undeclared
 from consentgate.placeholder import MARK, Placeholder
@@ -122,7 +122,7 @@ class ResponseGate:
 
     def _with_permitted_links(self, headers: HeaderList) -> HeaderList:
         """Return the headers without hints that the visitor did not agree to."""
-        tags = self._tags = _tag_gate(self._visit, self._with_nonce)
+        tags = self._tags = self._new_tag_gate()
         permitted = [(key, tags.link_header(value) if key.lower() == b"link" else value) for key, value in headers]
         return [new for new, old in zip(permitted, headers, strict=True) if new[1] or not old[1]]
 
@@ -179,7 +179,7 @@ class ResponseGate:
         if self._looks_for_tags:
             self._looks_for_tags = False
             if not last or self._visit.site.printed_tags.may_be_in(body):
-                tags = self._tags = self._tags or _tag_gate(self._visit, self._with_nonce)
+                tags = self._tags = self._tags or self._new_tag_gate()
                 self._rewriter = Rewriter(tags.concerns, tags.change, self._visit.site.printed_tags.may_be_in)
             elif self._reading is None and self._start is not None:
                 return self._unchanged(self._start, {**message, "body": packed})
@@ -299,6 +299,8 @@ class ResponseGate:
         """Return a page's headers with its caching, its policy, and the lines that expire what is not agreed to."""
         visit, policy = self._visit, self._visit.site.policy
         if visit.site.is_shared:
+            if visit.site.holds_tags and not fields.keys().isdisjoint(_CSP_HEADERS):
+                headers = self._with_csp(headers)
             return shared(headers, visit.state)
         if policy.enforce or not fields.keys().isdisjoint(_CSP_HEADERS):
             headers = self._with_csp(headers)
@@ -308,15 +310,30 @@ class ResponseGate:
 
     def _with_csp(self, headers: HeaderList) -> HeaderList:
         """Let through what the granted services need, on this response alone; with `enforce`, nothing else."""
-        policy = self._visit.site.policy
-        granted = self._visit.prepared.sources
+        policy, needed = self._visit.site.policy, self._needed_sources
         changed = [
-            (key, widened(_text(value), granted).encode("latin-1") if key.lower() in _CSP_HEADERS else value)
+            (key, widened(_text(value), needed).encode("latin-1") if key.lower() in _CSP_HEADERS else value)
             for key, value in headers
         ]
         if policy.enforce:
-            changed.append((_CSP, enforced(policy.enforce_allows, granted).encode("latin-1")))
+            changed.append((_CSP, enforced(policy.enforce_allows, needed).encode("latin-1")))
         return changed
+
+    @property
+    def _needed_sources(self) -> Sources:
+        """What the page's policy has to let through: what is granted, and what stands in for frames that are not."""
+        visit = self._visit
+        granted = {} if visit.site.is_shared else visit.prepared.sources
+        if not visit.holds_tags or (not visit.site.is_shared and visit.consent.granted >= visit.site.optional):
+            return granted
+        return {**granted, "frame-src": (*granted.get("frame-src", ()), "'self'")}
+
+    @cached_property
+    def _sent_policies(self) -> Sequence[str]:
+        """The policies as this page's browser gets them."""
+        policy, needed = self._visit.site.policy, self._needed_sources
+        sent = [widened(text, needed) for text in self._policies]
+        return [*sent, enforced(policy.enforce_allows, needed)] if policy.enforce else sent
 
     def _markup(self, beginning: Beginning) -> Markup:
         visit, policy = self._visit, self._visit.site.policy
@@ -343,7 +360,7 @@ class ResponseGate:
                 consent.granted,
                 styled=visit.is_spoken_to,
                 scripted=not consent.is_decided,
-                later=not self._lets_services_in(),
+                later=self._starts_later,
             )
         )
         if not consent.is_decided:
@@ -363,15 +380,30 @@ class ResponseGate:
         self._placeholder = Placeholder(banner)
         return b""
 
-    def _lets_services_in(self) -> bool:
-        """Tell whether a service accepted on this page could start here, under the policy the page has now."""
+    @property
+    def _starts_later(self) -> bool:
+        """Whether the policy the page has now keeps out a service that is accepted on it, until the next page."""
         policy = self._visit.site.policy
         everything = frozenset(category.id for category in policy.categories)
-        granted, needed = self._visit.prepared.sources, sources_of(policy, everything)
-        sent = [widened(text, granted) for text in self._policies]
-        if policy.enforce:
-            sent.append(enforced(policy.enforce_allows, granted))
-        return is_wide_enough(sent, needed)
+        return not is_wide_enough(self._sent_policies, sources_of(policy, everything))
+
+    def _new_tag_gate(self) -> TagGate:
+        """Return what decides about the tags in this visitor's page."""
+        visit, site, rendering = self._visit, self._visit.site, self._visit.site.rendering
+        granted = None if site.is_shared else visit.consent.granted
+        may_agree_here = site.is_shared or not visit.consent.is_decided
+
+        def script(around: Surroundings) -> bytes:
+            if not may_agree_here or site.policy.script_api:
+                return b""
+            return self._with_nonce(rendering.page_script(_place(visit, around), granted, later=self._starts_later))
+
+        def embed(around: Surroundings, address: str) -> str:
+            is_late = not lets_frame_in(self._sent_policies, address)
+            return f"{Addresses.at(_place(visit, around), site.policy).embed}?{'later=1&' if is_late else ''}"
+
+        note = None if site.observer is None else partial(site.observer.tag_withheld, visit.host)
+        return TagGate(site.printed_tags, site.essential if granted is None else granted, embed, script, note)
 
     def _with_nonce(self, head: bytes) -> bytes:
         for tag, directive in ((b"<script ", "script-src"), (b"<link ", "style-src")):
@@ -383,24 +415,6 @@ class ResponseGate:
 def _place(visit: Visit, seen: Beginning | Surroundings) -> Place:
     """Return where markup will stand, by what was seen of the page before it."""
     return replace(visit.place, origin=visit.authority) if seen.has_base else visit.place
-
-
-def _tag_gate(visit: Visit, with_nonce: Callable[[bytes], bytes]) -> TagGate:
-    """Return what decides about the tags in this visitor's page."""
-    site, rendering = visit.site, visit.site.rendering
-    granted = None if site.is_shared else visit.consent.granted
-    may_agree_here = site.is_shared or not visit.consent.is_decided
-
-    def script(around: Surroundings) -> bytes:
-        if not may_agree_here or site.policy.script_api:
-            return b""
-        return with_nonce(rendering.page_script(_place(visit, around), granted))
-
-    def embed(around: Surroundings) -> str:
-        return Addresses.at(_place(visit, around), site.policy).embed
-
-    note = None if site.observer is None else partial(site.observer.tag_withheld, visit.host)
-    return TagGate(site.printed_tags, site.essential if granted is None else granted, embed, script, note)
 
 
 async def _both(send: Send, first: Message, second: Message) -> None:

@@ -191,7 +191,8 @@ class TagGate:
     Args:
         tags: what the policy holds back.
         granted: ids of the categories the visitor agreed to.
-        embed: the address of the page that stands in for a frame, given what came before it.
+        embed: how the address begins of the page that stands in for a frame, up to its `for=…`, given what came
+            before it and the frame's own address.
         script: markup of the script that brings tags to life once the visitor agrees; empty when nobody can agree on
             this page.
         note: told the name of the service of each tag that is held back.
@@ -201,7 +202,7 @@ class TagGate:
         self,
         tags: PrintedTags,
         granted: frozenset[str],
-        embed: Callable[[Surroundings], str],
+        embed: Callable[[Surroundings, str], str],
         script: Callable[[Surroundings], bytes],
         note: Callable[[str], object] | None = None,
     ) -> None:
@@ -269,10 +270,10 @@ class TagGate:
 
     def _placeholder(self, element: Element, held: Held, around: Surroundings) -> bytes:
         address = next((value for name in _ADDRESSES if (value := element.attributes.get(name))), "")
-        query = f"?for={quote(' '.join(held.categories))}&src={quote(address, safe='')}"
+        query = f"for={quote(' '.join(held.categories))}&src={quote(address, safe='')}"
         if _LANGUAGE.fullmatch(around.language):
             query += f"&lang={around.language}"
-        attributes = f' src="{escape(self._embed(around) + query)}"'
+        attributes = f' src="{escape(self._embed(around, address) + query)}"'
         if not element.attributes.get("title", "").strip():
             attributes += f' title="{escape(held.title)}"'
         return attributes.encode("ascii", "xmlcharrefreplace")

@@ -139,6 +139,11 @@ class Site:
         return frozenset(category.id for category in self.policy.categories if category.is_essential)
 
     @cached_property
+    def optional(self) -> frozenset[str]:
+        """Ids of the categories that visitors can refuse."""
+        return frozenset(category.id for category in self.policy.optional_categories)
+
+    @cached_property
     def spot(self) -> Callable[[bytes, bool, str], Spot]:
         """Returns what is prepared for a `Host` header, for https or not, and for a root path."""
         return lru_cache(_MOST_SPOTS)(lambda authority, over_https, root: Spot(self, authority, over_https, root))

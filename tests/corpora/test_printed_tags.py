@@ -22,7 +22,7 @@ _PACKET = 1_460  # bytes of a page in one Ethernet frame
 
 
 def held(chunks: Iterable[bytes]) -> bytes:
-    gate = TagGate(_TAGS, frozenset(("essential",)), lambda _: "/cookies/embed", lambda _: b"")
+    gate = TagGate(_TAGS, frozenset(("essential",)), lambda *_: "/cookies/embed?", lambda _: b"")
     rewriter = Rewriter(gate.concerns, gate.change)
     return b"".join([*map(rewriter.feed, chunks), rewriter.close()])
 

@@ -329,6 +329,69 @@ def test_a_strict_policy_stands_in_nobodys_way(make_journey: MakeJourney) -> Non
     assert [text for text in said if "Content Security Policy" in text] == []
 
 
+STRICT = "default-src 'self'; form-action 'self'"
+KEPT_OUT = {
+    "strict": (POLICY, {"content-security-policy": STRICT}),
+    "enforced": (replace(POLICY, enforce=True), {}),
+}
+
+
+def opened(page: Page) -> Page:
+    """Follow the link of a frame that the page has no room for, and return the window it opens."""
+    with page.expect_popup() as popup:
+        stand_in(page).get_by_role("link", name="Open it at YouTube (new window)").click()
+    return popup.value
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts_on", "scripts_off"])
+@pytest.mark.parametrize("why", KEPT_OUT)
+def test_a_frame_that_the_policy_keeps_out_opens_a_window_or_comes_with_the_next_page(
+    make_journey: MakeJourney, why: str, scripts: bool
+) -> None:
+    policy, headers = KEPT_OUT[why]
+    journey = make_journey(Printed(policy=policy, pages={"/": document(FILM)}, headers=headers))
+    page = journey.visit("/?page=2", java_script_enabled=scripts)
+
+    window = opened(page)
+    expect(window.get_by_text("This is www.youtube.com")).to_be_visible()
+    window.close()
+    stand_in(page).get_by_role("button", name="Always allow: Marketing cookies").click()
+
+    expect(stand_in(page).get_by_text("This is www.youtube.com")).to_be_visible()
+    assert page.url == journey.at("/?page=2")
+
+
+@pytest.mark.parametrize("why", KEPT_OUT)
+def test_a_frame_that_the_policy_keeps_out_still_asks_after_the_banner_is_answered(
+    make_journey: MakeJourney, why: str
+) -> None:
+    policy, headers = KEPT_OUT[why]
+    journey = make_journey(Printed(policy=policy, pages={"/": document(FILM)}, headers=headers))
+    page = journey.visit()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    expect(stand_in(page).get_by_role("button", name="Always allow: Marketing cookies")).to_be_visible()
+
+    accept(page)
+
+    settle(page)
+    expect(stand_in(page).get_by_role("button", name="Always allow: Marketing cookies")).to_be_visible()
+    assert [text for text in said if "Content Security Policy" in text] == []
+    page.reload()
+    expect(stand_in(page).get_by_text("This is www.youtube.com")).to_be_visible()
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts_on", "scripts_off"])
+def test_a_policy_that_names_the_providers_alone_has_room_for_both(make_journey: MakeJourney, scripts: bool) -> None:
+    headers = {"content-security-policy": f"{STRICT}; frame-src https://www.youtube.com"}
+    journey = make_journey(Printed(pages={"/": document(FILM)}, headers=headers))
+    page = journey.visit(java_script_enabled=scripts)
+
+    stand_in(page).get_by_role("link", name="Load YouTube this once").click()
+
+    expect(stand_in(page).get_by_text("This is www.youtube.com")).to_be_visible()
+
+
 def test_pages_for_a_shared_cache_are_inert_for_all_and_come_to_life_by_script(make_journey: MakeJourney) -> None:
     journey = make_journey(Printed(policy=replace(POLICY, cache="shared"), pages={"/": EVERYTHING}))
     page = journey.visit()
