@@ -374,7 +374,7 @@ def test_the_banner_has_the_words_by_which_visitors_own_tools_know_it() -> None:
     assert ENGLISH("banner.accept_all").startswith("Accept all")
     assert ENGLISH("banner.reject_all").startswith("Reject all")
     assert "We use cookies" in ENGLISH("banner.essential")
-    assert "third party" in ENGLISH.get("banner.third_party")
+    assert "Third-party" in ENGLISH.get("banner.third_party")
     assert ENGLISH("banner.privacy") == "Privacy policy"
     assert all(word in ENGLISH.get("banner.kept") for word in ("change", "withdraw"))
 
