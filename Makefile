@@ -1,4 +1,6 @@
-# Everything a developer needs: `make demo` and `make test` work on a machine with only Python 3.11+ and make.
+# Everything a developer needs: `make demo` and `make test` work on a machine with only Python 3.11+ and make. What else a
+# test wants and does not find it leaves out, and says so: a browser, nginx, PostgreSQL, Java, npm with Node.js, and the
+# WordPress (with PHP and MariaDB) and Node-RED of examples/gateway. .ci/run installs all of them and leaves out nothing.
 
 PORT ?= 8000
 PYTHON := .venv/bin/python
