@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 import trustme
-from playwright.sync_api import Browser, FrameLocator, Page, Playwright, expect
+from playwright.sync_api import Browser, FrameLocator, Page, Playwright, ViewportSize, expect
 
 from tests.journeys.conftest import launch
 from tests.journeys.printed import HOST, POLICY, PROVIDERS, STARTED, Printed
 from tests.journeys.server import Certificate, Serve, Serving
-from tests.journeys.test_accessibility import SIZES, violations
+from tests.journeys.test_accessibility import SIZES, Scheme, violations
 from tests.journeys.visitor import PATIENCE, eventually
 
 pytestmark = pytest.mark.browser
@@ -298,6 +298,58 @@ def test_a_frame_is_used_by_keyboard_and_axe_finds_nothing(make_journey: MakeJou
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(stand_in(page).get_by_text("This is www.youtube.com")).to_be_visible()
+
+
+STAND_INS = {
+    "known": "/cookies/embed?for=marketing&src=https://www.youtube.com/embed/luton",
+    "kept out": "/cookies/embed?later=1&for=marketing&src=https://www.youtube.com/embed/luton",
+    "of a host": "/cookies/embed?for=analytics%20marketing&src=https://a-film-with-a-long-name.luton.example/1",
+    "right to left": "/cookies/embed?for=marketing&src=https://www.youtube.com/embed/luton&lang=ur",
+}
+FRAMES: dict[str, ViewportSize] = {
+    "a film": {"width": 560, "height": 315},
+    "a phone": {"width": 288, "height": 162},
+    "a small map": {"width": 200, "height": 150},
+}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_in_a_frame_of_any_size_and_nothing_sticks_out(
+    make_journey: MakeJourney, scheme: Scheme
+) -> None:
+    journey = make_journey(Printed(pages={"/": document("")}))
+    page = journey.visit(color_scheme=scheme)
+
+    for what, address in STAND_INS.items():
+        page.goto(journey.at(address))
+        for size in FRAMES.values():
+            page.set_viewport_size(size)
+
+            assert violations(page) == [], f"{what}, {size}"
+            assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth"), f"{what}, {size}"
+            assert "\n" not in page.get_by_role("button").inner_text(), "A name within the words stands apart."
+        for link in page.get_by_role("link").all():
+            assert "\n" not in link.inner_text(), "A name within the words stands apart."
+
+
+@pytest.mark.parametrize("size", ["a film", "a phone"])
+def test_the_first_button_of_a_frame_is_seen_without_scrolling(make_journey: MakeJourney, size: str) -> None:
+    journey = make_journey(Printed(pages={"/": document("")}))
+    page = journey.visit(viewport=FRAMES[size])
+
+    page.goto(journey.at(STAND_INS["known"]))
+
+    expect(page.get_by_role("link", name="Load YouTube this once")).to_be_in_viewport(ratio=1)
+
+
+def test_on_paper_a_frame_says_what_it_was_and_offers_nothing(make_journey: MakeJourney) -> None:
+    journey = make_journey(Printed())
+    page = journey.visit(STAND_INS["known"])
+
+    page.emulate_media(media="print")
+
+    expect(page.get_by_text("This is from YouTube by Google")).to_be_visible()
+    expect(page.get_by_role("button")).to_have_count(0)
 
 
 def test_a_withdrawal_puts_a_frame_back(make_journey: MakeJourney) -> None:
