@@ -8,6 +8,7 @@ import base64
 import inspect
 import json
 import re
+import time
 import tomllib
 from collections.abc import Iterator
 from dataclasses import MISSING, fields
@@ -17,7 +18,7 @@ from typing import Any, get_args
 
 import httpx
 import pytest
-from starlette.responses import PlainTextResponse
+from starlette.responses import HTMLResponse, PlainTextResponse
 from starlette.types import ASGIApp
 
 import consentgate
@@ -357,6 +358,46 @@ def test_parts_of_policies_in_the_documentation_are_right(text: str, tmp_path: P
     )
 
     assert load_policy(file).categories
+
+
+MOVE = (ROOT / "docs" / "how-to" / "move-over.md").read_text(encoding="utf-8")
+(MOVED,) = (block.splitlines() for block in re.findall(r"^```html moved\n(.*?)^```$", MOVE, re.DOTALL | re.MULTILINE))
+
+
+@pytest.fixture(scope="module")
+def moved_policy(tmp_path_factory: pytest.TempPathFactory) -> ConsentPolicy:
+    """Return the policy of the page about moving over."""
+    (text,) = re.findall(r"^```toml fragment\n(.*?)^```$", MOVE, re.DOTALL | re.MULTILINE)
+    file = tmp_path_factory.mktemp("moved") / "consentgate.toml"
+    controller = '[controller]\nname = "Exampleton Council"\nemail = "privacy@exampleton.example"\n'
+    file.write_text(f'site_name = "Exampleton"\n{text}\n{controller}', encoding="utf-8")
+    return load_policy(file)
+
+
+@pytest.mark.parametrize("tag", MOVED)
+@pytest.mark.parametrize("granted", [False, True], ids=["refused", "granted"])
+def test_tags_marked_for_other_tools_wait_and_come_to_life_as_the_documentation_says(
+    moved_policy: ConsentPolicy, tag: str, granted: bool
+) -> None:
+    async def printing(scope: Any, receive: Any, send: Any) -> None:
+        await HTMLResponse(f"<!doctype html><title>x</title><main>{tag}</main>")(scope, receive, send)
+
+    answers = {category.id: Answer(granted, 1, int(time.time())) for category in moved_policy.optional_categories}
+    consent = Consent.from_answers(moved_policy, answers, time.time())
+    cookie = ConsentCookie(moved_policy, [KEY]).dump(consent)
+    app = ConsentMiddleware(printing, moved_policy, keys=[KEY])
+
+    text = ask(app, "GET", "/", headers={"cookie": f"__Host-consentgate={cookie}"}).text
+
+    left = text.partition("<main>")[2].partition("</main>")[0]
+    runs = re.search(r"""<(?:script|iframe|img)(?![^>]*(?:text/plain|data-consent))[^>]* src=""", left)
+    assert bool(runs) is granted, left
+
+
+@pytest.mark.parametrize("kind", sorted(SERVICES))
+def test_every_service_is_documented_with_an_example(kind: str) -> None:
+    assert f'type = "{kind}"' in "".join(re.findall(r"^```toml.*?^```$", REFERENCE, re.DOTALL | re.MULTILINE))
+    assert kind in (PACKAGE / "templates" / "consentgate.toml").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("text", blocks("toml texts"))

@@ -226,7 +226,7 @@ def test_every_line_that_init_comments_out_is_right_too(file: Path) -> None:
 
     assert policy.hosts == ("example.org.uk", "place.example.org.uk")
     assert policy.cookie_domain == "example.org.uk"
-    assert [category.id for category in policy.categories] == ["essential", "analytics", "surveys"]
+    assert [category.id for category in policy.categories] == ["essential", "analytics", "marketing", "surveys"]
 
 
 def template() -> str:
