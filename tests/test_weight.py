@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gzip
+from dataclasses import replace
 
 import pytest
 
 from consentgate import Category, ConsentPolicy, Controller, GoogleAnalytics
 from consentgate.assets import assets
 from consentgate.rendering import Place, Rendering
+from consentgate.services import Matomo
 
 ALL = 3_584  # bytes of markup, style sheet and script, in whatever language: 3.5 KB
 SCRIPT = 1_536  # of them: 1.5 KB
@@ -63,3 +65,18 @@ def test_a_visitor_who_refused_loads_nothing() -> None:
     place = Place(HOST, "", True)
 
     assert Rendering(POLICY).head(place, frozenset(("essential",)), styled=False, scripted=False) == b""
+
+
+@pytest.mark.parametrize(("name", "most"), [("services.js", 1_536), ("consentgate-page.js", 2_432)])
+def test_scripts_that_few_pages_need_stay_small_too(name: str, most: int) -> None:
+    assert compressed(assets()[name].content) <= most
+
+
+def test_a_page_that_starts_matomo_needs_no_script_for_printed_tags() -> None:
+    matomo = Matomo(url="https://stats.stepforward.example/", site_id=1)
+    policy = replace(POLICY, categories=(Category(id="essential"), Category(id="analytics", services=(matomo,))))
+
+    head = Rendering(policy).head(Place(HOST, "", True), frozenset(("analytics",)), styled=False, scripted=False)
+
+    assert b'src="/cookies/static/services.' in head
+    assert b"consentgate-page." not in head
