@@ -13,6 +13,7 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
@@ -141,6 +142,55 @@ def test_start_names_every_bad_key_at_once() -> None:
 
     assert [problem.place for problem in caught.value.problems] == ["keys[0]", "keys[2]"]
     assert str(caught.value).startswith("2 things are wrong in the signing keys:")
+
+
+# The start, where a framework makes its middleware only when the server starts it.
+
+
+def late_app() -> Starlette:
+    app = Starlette(routes=[Route("/", lambda request: PlainTextResponse("Hello"))])
+    app.add_middleware(GZipMiddleware)
+    app.add_middleware(ConsentMiddleware, policy="nowhere.toml", keys=[KEY])
+    return app
+
+
+async def test_the_start_fails_and_says_what_is_wrong() -> None:
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "lifespan.startup"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    with pytest.raises(ConfigurationError):
+        await late_app()({"type": "lifespan", "state": {}}, receive, send)
+
+    assert [message["type"] for message in sent] == ["lifespan.startup.failed"]
+    assert sent[0]["message"].startswith("1 thing is wrong in nowhere.toml:\n  1. the file")
+
+
+async def test_without_a_start_each_request_fails_alike() -> None:
+    transport = httpx.ASGITransport(late_app())
+
+    async with httpx.AsyncClient(transport=transport, base_url="http://site.example") as client:
+        for _ in range(2):
+            with pytest.raises(ConfigurationError, match=r"1 thing is wrong in nowhere\.toml"):
+                await client.get("/")
+
+
+@pytest.mark.parametrize("app", [APP, Starlette(), GZipMiddleware(Starlette())], ids=["plain", "starlette", "layer"])
+def test_around_an_application_it_raises_at_once(app: ASGIApp) -> None:
+    with pytest.raises(ConfigurationError):
+        ConsentMiddleware(app, "nowhere.toml", keys=[KEY])
+
+
+def test_an_application_that_goes_around_itself_raises_all_the_same() -> None:
+    app = GZipMiddleware(APP)
+    app.app = app
+
+    with pytest.raises(ConfigurationError):
+        ConsentMiddleware(app, "nowhere.toml", keys=[KEY])
 
 
 # Policy.

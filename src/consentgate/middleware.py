@@ -6,8 +6,9 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
@@ -35,6 +36,7 @@ __all__ = ["ConsentMiddleware", "Recorder", "consent_from", "read_keys"]
 KEYS_VARIABLE = "CONSENTGATE_KEYS"
 RECORDS_VARIABLE = "CONSENTGATE_RECORDS"
 RECORDER = "consentgate.inventory"
+_MOST_LAYERS = 100  # of middleware
 _NO_EXTENSIONS: Mapping[str, Any] = {}
 
 
@@ -60,7 +62,8 @@ class ConsentMiddleware:
         observer: is told of pages, banners, choices and what was withheld, for your own counts.
 
     Raises:
-        ConfigurationError: listing everything that is wrong.
+        ConfigurationError: listing everything that is wrong. Starlette and FastAPI make their middleware only when the
+            server starts them: there the start fails with it.
     """
 
     def __init__(
@@ -74,7 +77,14 @@ class ConsentMiddleware:
         observer: Observer | None = None,
     ) -> None:
         self.app = app
-        self._site = _site(policy, read_keys(keys), records, now, observer)
+        self._fault: ConfigurationError | None = None
+        try:
+            self._site = _site(policy, read_keys(keys), records, now, observer)
+        except ConfigurationError as error:
+            if not _is_made_by_starlette(app):
+                raise
+            self._fault = error
+            return
         self._endpoints = Endpoints(self._site)
         self._watch = TagWatch(self._site.policy)
         self._beginnings = Beginnings()
@@ -83,6 +93,8 @@ class ConsentMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one connection."""
+        if self._fault is not None:
+            await _refuse(self._fault, scope, receive, send)
         kind = scope["type"]
         if kind not in ("http", "websocket") or ("consentgate" in scope and _is_gated(scope)):
             await self.app(scope, receive, send)
@@ -112,6 +124,26 @@ def consent_from(scope: Mapping[str, Any]) -> RequestConsent:
     if not isinstance(consent, RequestConsent):
         raise LookupError("No consent in this scope. Mount ConsentMiddleware around the application.")
     return consent
+
+
+def _is_made_by_starlette(app: object) -> bool:
+    """Tell whether an application is what Starlette builds from its middleware, when the server's first event comes.
+
+    Somewhere within it is Starlette's own handler of exceptions; an application that is wrapped has it yet to come.
+    """
+    for _ in range(_MOST_LAYERS):
+        if isinstance(app, ExceptionMiddleware):
+            return True
+        app = getattr(app, "app", None)
+    return False
+
+
+async def _refuse(fault: ConfigurationError, scope: Scope, receive: Receive, send: Send) -> NoReturn:
+    """Fail the start: an exception alone tells many servers that the application has no lifespan, and they go on."""
+    if scope["type"] == "lifespan":
+        await receive()
+        await send({"type": "lifespan.startup.failed", "message": str(fault)})
+    raise ConfigurationError(fault.problems, source=fault.source)
 
 
 def _is_gated(scope: Scope) -> bool:
