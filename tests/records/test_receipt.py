@@ -319,6 +319,21 @@ async def test_erasing_takes_the_identity_and_keeps_the_choice(visitor: httpx.As
     assert verify(await download(visitor))
 
 
+async def test_a_cookie_from_before_does_not_bring_an_erased_number_back(
+    visitor: httpx.AsyncClient, store: SqlStore
+) -> None:
+    await choose(visitor, "accept_all")
+    (before,) = store.stream()
+    cookie = visitor.cookies["__Host-consentgate"]
+    await visitor.post("/cookies/erase")
+
+    visitor.cookies.clear()
+    visitor.cookies.set("__Host-consentgate", cookie)
+    await choose(visitor, "reject_all")
+
+    assert before.receipt_id not in {one for row in store.stream() for one in (row.receipt_id, row.previous)}
+
+
 async def test_another_site_cannot_have_a_record_erased(visitor: httpx.AsyncClient, store: SqlStore) -> None:
     await choose(visitor, "accept_all")
 

@@ -120,6 +120,31 @@ def test_erasing_takes_the_identity_and_leaves_the_count(store: SqlStore) -> Non
     assert store.erase(first.receipt_id) == 0
 
 
+def test_an_erased_id_is_not_kept_again_with_what_an_old_cookie_brings(store: SqlStore) -> None:
+    first = make_record()
+    store.append(first, VERSION)
+    store.erase(first.receipt_id)
+    withdrawal = make_refusal(action="withdraw", previous=first.receipt_id, time=NOW + 60)
+    again = replace(make_record(), previous=first.receipt_id)
+
+    store.append(withdrawal, VERSION)
+    store.append(again, VERSION)
+
+    _, *kept = store.stream()
+    assert kept == [replace(withdrawal, previous="", time=NOW - NOW % A_DAY), replace(again, previous="")]
+    assert store.trail(first.receipt_id) == []
+
+
+def test_a_link_to_what_is_kept_is_kept(store: SqlStore) -> None:
+    first = make_record()
+    withdrawal = make_refusal(action="withdraw", previous=first.receipt_id, time=NOW + 60)
+
+    for record in (first, withdrawal):
+        store.append(record, VERSION)
+
+    assert list(store.stream()) == [first, withdrawal]
+
+
 def test_pruning_deletes_what_is_older_and_nothing_else(store: SqlStore) -> None:
     old = [make_record(time=NOW - day * A_DAY, policy_version=OTHER.hash) for day in (10, 20, 30)]
     young = make_record()

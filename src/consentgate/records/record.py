@@ -113,7 +113,10 @@ class RecordStore(Protocol):
     """
 
     def append(self, record: ConsentRecord, version: PolicyVersion) -> None:
-        """Keep a record and the policy version it points at; return only when both are durable."""
+        """Keep a record and the policy version it points at; return only when both are durable.
+
+        A `previous` that no record has any more, since it was erased, is not to be kept again.
+        """
         ...
 
     def trail(self, receipt_id: str) -> Sequence[ConsentRecord]:

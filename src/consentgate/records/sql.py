@@ -8,6 +8,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -83,10 +84,10 @@ class SqlStore:
         engine = self._ready()
         self._check_room(engine)
         try:
-            self._insert(engine, [record], version)
+            self._insert(engine, [record], version, checks_link=True)
         except IntegrityError:  # the version was pruned meanwhile, for want of records
             self._known.discard(version.hash)
-            self._insert(engine, [record], version)
+            self._insert(engine, [record], version, checks_link=True)
 
     def append_all(self, batch: Sequence[ConsentRecord], version: PolicyVersion) -> None:
         """Keep many records in one transaction."""
@@ -221,11 +222,14 @@ class SqlStore:
         if self._engine is not None:
             self._engine.dispose()
 
-    def _insert(self, engine: Engine, batch: Sequence[ConsentRecord], version: PolicyVersion) -> None:
+    def _insert(
+        self, engine: Engine, batch: Sequence[ConsentRecord], version: PolicyVersion, *, checks_link: bool = False
+    ) -> None:
         with engine.begin() as connection:
             if version.hash not in self._known:
                 _keep_version(connection, version, int(self._now()))
-            connection.execute(sa.insert(records), [_row(record) for record in batch])
+            linked = [_without_lost_link(connection, record) for record in batch] if checks_link else batch
+            connection.execute(sa.insert(records), [_row(record) for record in linked])
         self._known.add(version.hash)
 
     def _check_room(self, engine: Engine) -> None:
@@ -365,6 +369,19 @@ def _trail(connection: Connection, receipt_id: str) -> list[Any]:
         found |= {row.id: row for row in rows}
         wanted = {one for row in rows for one in (row.receipt_id, row.previous) if one} - seen
     return [found[id_] for id_ in sorted(found)]
+
+
+def _without_lost_link(connection: Connection, record: ConsentRecord) -> ConsentRecord:
+    """Leave out a link to what was erased or pruned, which a cookie kept from before would bring back.
+
+    An act that then has no identity at all keeps its day only, as a refusal does.
+    """
+    if not record.previous:
+        return record
+    is_kept = sa.select(records.c.id).where(records.c.receipt_id == record.previous).limit(1)
+    if connection.execute(is_kept).first():
+        return record
+    return replace(record, previous="", time=record.time if record.receipt_id else start_of_day(record.time))
 
 
 def _row(record: ConsentRecord) -> Mapping[str, object]:
