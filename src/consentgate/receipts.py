@@ -167,17 +167,21 @@ def _wordings(named: set[str], versions: Sequence[PolicyVersion]) -> dict[str, A
     return {hash_: every[hash_] for hash_ in sorted(every) if any(hash_.startswith(name) for name in named)}
 
 
-def _described(versions: Sequence[PolicyVersion], named: set[str]) -> dict[str, Mapping[str, str]]:
-    """Map each category to its title and purpose as the visitor read them, else as they are now."""
+def _described(versions: Sequence[PolicyVersion], named: set[str]) -> dict[str, Mapping[str, Any]]:
+    """Map each category to its words, and those of its items, as the visitor read them, else as they are now."""
     every = [one for version in versions for one in version.parts["wordings"].values()]
     chosen = [one for one in every if one["hash"] in named] or every[:1]
     return {category["id"]: category for one in reversed(chosen) for category in one["categories"]}
 
 
 def _purpose(
-    category: Category, answer: Answer, policy: ConsentPolicy, described: Mapping[str, Mapping[str, str]]
+    category: Category, answer: Answer, policy: ConsentPolicy, described: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
     texts = described.get(category.id, {})
+    items = {
+        (item["type"], item["name"]): {"purpose": item["purpose"], "duration": item["duration"]}
+        for item in texts.get("items", ())
+    }
     return {
         "purpose": category.id,
         "title": texts.get("title", category.title),
@@ -189,6 +193,7 @@ def _purpose(
         "expires": _moment(answer.expires_at(policy)),
         "pii_information": [
             {"name": item.name, "type": item.type, "purpose": item.purpose, "duration": item.duration}
+            | items.get((item.type, item.name), {})
             for item in policy.items_of(category)
         ],
         "services": [

@@ -16,6 +16,7 @@ from consentgate.consent_cookie import Seal
 from consentgate.receipts import check_receipt
 from consentgate.records import open_store
 from consentgate.records.sql import SqlStore
+from consentgate.translations import texts_for
 from tests.conftest import A_DAY, KEY, NOW, make_client, make_policy, page
 from tests.records.test_choice import COOKIE, Broken, Memory, choose
 
@@ -317,6 +318,24 @@ async def test_erasing_takes_the_identity_and_keeps_the_choice(visitor: httpx.As
     assert before.receipt_id not in text
     assert "/cookies/erase" not in text
     assert verify(await download(visitor))
+
+
+async def test_the_words_of_a_receipt_are_all_in_the_language_they_were_read_in(visitor: httpx.AsyncClient) -> None:
+    page = (await visitor.get("/cookies", params={"lang": "pl"})).text
+    shown = re.search(r'name="wording" value="(\w+)"', page)
+    assert shown is not None
+    await choose(visitor, "accept_all", wording=shown[1])
+
+    receipt = await download(visitor)
+
+    texts = texts_for("pl").entries
+    words = {
+        word
+        for purpose in receipt["processing"]["purposes"]
+        for word in (purpose["title"], *(item["purpose"] for item in purpose["pii_information"]))
+    }
+    assert texts["category_analytics.title"] in words
+    assert words - set(texts.values()) == {"Counts letters."}  # the site's own, which it has not translated
 
 
 async def test_a_cookie_from_before_does_not_bring_an_erased_number_back(
