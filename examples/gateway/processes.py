@@ -13,8 +13,8 @@ from pathlib import Path
 
 __all__ = ["find", "free_port", "need", "process", "run", "wait_for_port", "wait_for_socket"]
 
-START_SECONDS = 60
-STOP_SECONDS = 30
+START_SECONDS = 180  # on a machine with much else to do
+STOP_SECONDS = 60
 
 
 @contextmanager

@@ -123,10 +123,10 @@ def raw_site(port: int = 0) -> Iterator[RawSite]:
 
     thread = threading.Thread(target=loop.run_until_complete, args=(main(),))
     thread.start()
-    started.wait(10)
+    started.wait()
     try:
         yield site
     finally:
         loop.call_soon_threadsafe(stop.set)
-        thread.join(10)
+        thread.join()
         loop.close()

@@ -17,7 +17,7 @@ from consentgate.policy_file import load_gateway, load_policy
 from examples.gateway.processes import find, free_port, process, wait_for_port
 from tests.conftest import BANNER
 from tests.gateway.behind import OK, RawSite, answering, raw_site
-from tests.gateway.front import Front, gateway
+from tests.gateway.front import PATIENCE, Front, gateway
 from tests.needs import leave_out
 
 FOLDER = Path(__file__).parents[2] / "examples" / "gateway"
@@ -64,7 +64,7 @@ def configuration(folder: Path, port: int, front: Front) -> str:
 def visitor(port: int) -> httpx.Client:
     headers = {"host": "stepforwardluton.example", "accept": "text/html"}
     address = f"https://127.0.0.1:{port}"
-    return httpx.Client(base_url=address, headers=headers, verify=False, http2=True, trust_env=False)  # noqa: S501 - its own
+    return httpx.Client(base_url=address, headers=headers, verify=False, http2=True, trust_env=False, timeout=PATIENCE)  # noqa: S501 - its own
 
 
 def test_behind_nginx_cookies_are_secure_and_the_site_knows_the_visitor(behind_tls: tuple[RawSite, int]) -> None:

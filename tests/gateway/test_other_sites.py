@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 import zipfile
 from collections.abc import Iterator
 from itertools import islice
@@ -16,7 +15,7 @@ from examples.gateway import node_red, static_site
 from examples.gateway.processes import find
 from tests.conftest import BANNER
 from tests.corpora import fetch
-from tests.gateway.front import Front, gateway
+from tests.gateway.front import PATIENCE, Front, eventually, gateway, get
 from tests.needs import leave_out
 
 MOST_PAGES = 60
@@ -79,7 +78,7 @@ def test_the_editor_of_node_red_and_its_files_come_through(node: tuple[Front, in
     with front.visitor() as visitor:
         page = visitor.get("/")
         script = visitor.get("/red/red.min.js", headers={"accept": "*/*"})
-    own = httpx.get(f"http://127.0.0.1:{port}/red/red.min.js", trust_env=False)
+    own = get(f"http://127.0.0.1:{port}/red/red.min.js")
 
     assert "Node-RED" in page.text
     assert page.content.count(BANNER) == 1
@@ -101,7 +100,10 @@ def test_a_flow_is_deployed_and_answers_through_the_gateway(node: tuple[Front, i
 
 def test_the_editors_websocket_hears_of_a_deployment(node: tuple[Front, int]) -> None:
     front, _ = node
-    with connect(f"ws://127.0.0.1:{front.port}/comms", proxy=None) as connection, front.visitor() as visitor:
+    with (
+        connect(f"ws://127.0.0.1:{front.port}/comms", proxy=None, open_timeout=PATIENCE) as connection,
+        front.visitor() as visitor,
+    ):
         connection.send(json.dumps({"subscribe": "notification/#"}))
         visitor.post("/flows", json=FLOW, headers={"node-red-deployment-type": "full"})
         topics = (message["topic"] for text in connection for message in json.loads(text))
@@ -114,7 +116,7 @@ def test_pages_of_files_get_the_banner_and_stay_whole(files: tuple[Front, int, l
     with front.visitor() as visitor:
         for name in names:
             page = visitor.get(f"/{name}")
-            own = httpx.get(f"http://127.0.0.1:{port}/{name}", trust_env=False)
+            own = get(f"http://127.0.0.1:{port}/{name}")
 
             assert page.status_code == 200
             assert page.content.count(BANNER) == 1, name
@@ -138,9 +140,5 @@ def test_files_are_not_touched(files: tuple[Front, int, list[str]]) -> None:
 
 def when_it_is_there(visitor: httpx.Client, path: str) -> httpx.Response:
     """Ask until Node-RED has started the flow, which it does after it has answered the deployment."""
-    for _ in range(100):
-        answer = visitor.get(path)
-        if answer.status_code != 404:
-            break
-        time.sleep(0.1)
-    return answer
+    eventually(lambda: visitor.get(path).status_code != 404)
+    return visitor.get(path)

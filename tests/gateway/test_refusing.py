@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.gateway.behind import RawSite
-from tests.gateway.front import Front
+from tests.gateway.front import Front, receive_all
 
 SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -138,7 +138,7 @@ def test_a_request_without_one_clear_host_is_refused(front: Front, behind: RawSi
 def test_a_head_without_end_is_refused(front: Front, behind: RawSite, head: bytes, status: bytes) -> None:
     with front.connect() as connection:
         connection.sendall(head)
-        answer = connection.recv(1000)
+        answer = receive_all(connection)
 
     assert answer.split()[1] in (status, b"431")
     assert behind.requests == []

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from pathlib import Path
 
-import httpx
 import pytest
 from click.testing import CliRunner
 
@@ -16,7 +14,7 @@ from consentgate.errors import ConfigurationError
 from consentgate.policy_file import load_gateway, load_policy
 from tests.conftest import KEY
 from tests.gateway.behind import OK, Conversation, RawSite, answering, raw_site
-from tests.gateway.front import POLICY, Front, gateway
+from tests.gateway.front import POLICY, Front, eventually, gateway, get
 from tests.mounts.servers import free_port
 
 GET = b"GET / HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n"
@@ -174,9 +172,9 @@ def test_metrics_add_up_over_all_workers(tmp_path: Path) -> None:
     port = free_port()
     with raw_site() as site, gateway(tmp_path, site.port, "--workers", "2", "--metrics", f"127.0.0.1:{port}") as front:
         for _ in range(40):
-            httpx.get(front.url, trust_env=False)
-        text = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text
-        on_the_site = httpx.get(f"{front.url}/metrics", trust_env=False)
+            get(front.url)
+        text = counted(port, 'consentgate_request_seconds_count{site="default"} 40.0')
+        on_the_site = get(f"{front.url}/metrics")
 
     assert 'consentgate_requests_total{method="GET",site="default",status="200"} 40.0' in text
     assert 'consentgate_open_requests{site="default"} 0.0' in text
@@ -187,8 +185,8 @@ def test_metrics_add_up_over_all_workers(tmp_path: Path) -> None:
 def test_metrics_count_outages_by_status(tmp_path: Path) -> None:
     port = free_port()
     with gateway(tmp_path, free_port(), "--metrics", f"127.0.0.1:{port}") as front:
-        httpx.get(front.url, trust_env=False)
-        text = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text
+        get(front.url)
+        text = counted(port, 'consentgate_outages_total{site="default",status="502"} 1.0')
 
     assert 'consentgate_outages_total{site="default",status="502"} 1.0' in text
 
@@ -199,7 +197,7 @@ def test_a_visitor_chooses_no_label(tmp_path: Path) -> None:
         front.ask(GET % b"invented.example")
         front.ask(b"INVENTED" + (GET % b"a")[3:])
         front.ask(b"PROPFIND" + (GET % b"a")[3:])
-        text = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text
+        text = counted(port, 'consentgate_request_seconds_count{site="default"} 2.0')
 
     assert "invented" not in text.lower()
     assert 'method="other"' in text
@@ -219,7 +217,9 @@ def test_log_lines_are_json_and_hold_nothing_of_the_visitor(tmp_path: Path) -> N
         site.handler = handler
         front.ask(request.replace(b"GET", b"POST") + b"Content-Length: 11\r\n" + lines + b"s3cret-form")
         front.ask(b"GET  /s3cret-path HTTP/1.1\r\n\r\n")
-        time.sleep(0.2)
+        eventually(
+            lambda: front.said().count('"consentgate.access"') == 2 and "Invalid HTTP" in front.said(), front.said
+        )
         said = front.said()
 
     records = [json.loads(line) for line in said.splitlines()]
@@ -232,6 +232,7 @@ def test_log_lines_are_json_and_hold_nothing_of_the_visitor(tmp_path: Path) -> N
 def test_log_lines_may_be_for_people_and_answers_unlogged(tmp_path: Path) -> None:
     with raw_site() as site, gateway(tmp_path, site.port, "--log", "text", "--no-access-log") as front:
         front.ask(GET % b"a")
+        front.stop()
         said = front.said()
 
     assert re.search(r"^[0-9-]+ [0-9:,]+ INFO consentgate\.gateway: Listening on", said, re.MULTILINE)
@@ -264,10 +265,17 @@ def test_metrics_count_pages_banners_choices_and_withheld_cookies(tmp_path: Path
         visitor.get("/", headers={"connection": "close"})
         site.handler = answering(OK)
         visitor.get("/file")
-        text = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text
+        text = counted(port, 'consentgate_request_seconds_count{site="default"} 6.0')
 
     assert 'consentgate_pages_total{site="default"} 4.0' in text
     assert 'consentgate_banners_total{site="default"} 3.0' in text
     assert 'consentgate_choices_total{outcome="reject_all",site="default"} 1.0' in text
     assert 'consentgate_cookies_withheld_total{category="analytics",site="default"} 4.0' in text
     assert 'consentgate_cookies_withheld_total{category="undeclared",site="default"} 4.0' in text
+
+
+def counted(port: int, line: str) -> str:
+    """Return the counts once a line is among them: a worker counts an answer after the visitor has it."""
+    address = f"http://127.0.0.1:{port}/metrics"
+    eventually(lambda: line in get(address).text, lambda: get(address).text)
+    return get(address).text

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
@@ -17,7 +16,7 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.sync.server import Server, ServerConnection, serve
 from websockets.typing import Subprotocol
 
-from tests.gateway.front import Front, gateway
+from tests.gateway.front import PATIENCE, Front, eventually, gateway
 from tests.mounts.servers import free_port
 
 CHAT = Subprotocol("chat.v2")
@@ -66,6 +65,8 @@ def listening(echo: Echo) -> Iterator[Server]:
         process_request=echo.look,
         process_response=echo.set_cookies,
         max_size=20_000_000,
+        open_timeout=PATIENCE,
+        ping_interval=None,
     ) as server:
         thread = Thread(target=server.serve_forever)
         thread.start()
@@ -82,7 +83,7 @@ def _pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Front, Ech
     folder = tmp_path_factory.mktemp("websockets")
     with listening(echo) as server:
         port = server.socket.getsockname()[1]
-        with gateway(folder, port, "--idle-seconds", "2") as running:
+        with gateway(folder, port) as running:
             yield running, echo
 
 
@@ -100,7 +101,9 @@ def echo(_pair: tuple[Front, Echo]) -> Echo:
 
 def open_socket(front: Front, path: str = "/ws", **settings: Any) -> ClientConnection:
     address = f"ws://127.0.0.1:{front.port}{path}"
-    connection: ClientConnection = connect(address, proxy=None, max_size=None, **settings)
+    connection: ClientConnection = connect(
+        address, proxy=None, max_size=None, open_timeout=PATIENCE, ping_interval=None, **settings
+    )
     return connection
 
 
@@ -117,7 +120,7 @@ def test_messages_go_both_ways(front: Front, echo: Echo, message: str | bytes) -
     with open_socket(front) as connection:
         connection.send(message)
 
-        assert connection.recv(timeout=10) == message
+        assert connection.recv(timeout=PATIENCE) == message
 
 
 def test_path_host_origin_and_what_is_told_about_the_visitor_arrive(front: Front, echo: Echo) -> None:
@@ -147,7 +150,7 @@ def test_the_sites_close_code_and_reason_arrive(front: Front, echo: Echo) -> Non
     with open_socket(front) as connection:
         connection.send("close, please")
         with pytest.raises(ConnectionClosed):
-            connection.recv(timeout=10)
+            connection.recv(timeout=PATIENCE)
 
         assert (connection.close_code, connection.close_reason) == (4001, "as you say")
 
@@ -155,9 +158,9 @@ def test_the_sites_close_code_and_reason_arrive(front: Front, echo: Echo) -> Non
 def test_the_visitors_close_code_and_reason_arrive(front: Front, echo: Echo) -> None:
     with open_socket(front) as connection:
         connection.send("hello")
-        connection.recv(timeout=10)
+        connection.recv(timeout=PATIENCE)
         connection.close(4002, "going")
-    wait_until(lambda: bool(echo.closed))
+    eventually(lambda: bool(echo.closed))
 
     assert echo.closed == [(4002, "going")]
 
@@ -185,10 +188,14 @@ def test_a_redirect_is_not_followed(front: Front, echo: Echo) -> None:
     assert len(echo.asked) == 1
 
 
-def test_a_websocket_that_is_silent_for_too_long_is_closed(front: Front, echo: Echo) -> None:
-    with open_socket(front) as connection:
+def test_a_websocket_that_is_silent_for_too_long_is_closed(tmp_path: Path) -> None:
+    with (
+        listening(Echo()) as server,
+        gateway(tmp_path, server.socket.getsockname()[1], "--idle-seconds", "3") as front,
+        open_socket(front) as connection,
+    ):
         with pytest.raises(ConnectionClosed):
-            connection.recv(timeout=20)
+            connection.recv(timeout=PATIENCE)
 
         assert connection.close_code == 1001
 
@@ -199,7 +206,7 @@ def test_the_log_holds_nothing_of_the_visitor(tmp_path: Path) -> None:
     with listening(echo) as server, gateway(tmp_path, server.socket.getsockname()[1]) as front:
         with open_socket(front, "/s3cret?token=s3cret", additional_headers=told) as connection:
             connection.send("s3cret")
-            connection.recv(timeout=10)
+            connection.recv(timeout=PATIENCE)
         with pytest.raises(InvalidStatus):
             open_socket(front, "/refused?token=s3cret", additional_headers=told)
         front.stop()
@@ -215,9 +222,3 @@ def test_a_site_that_is_down_is_a_502(tmp_path: Path) -> None:
         open_socket(front)
 
     assert refusal.value.response.status_code == HTTPStatus.BAD_GATEWAY
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not is_so() and time.monotonic() < deadline:
-        time.sleep(0.05)

@@ -15,7 +15,7 @@ from consentgate.cookie_rules import CookieRules
 from examples.gateway import wordpress
 from examples.gateway.wordpress import WordPress
 from tests.conftest import BANNER
-from tests.gateway.front import Front, gateway
+from tests.gateway.front import PATIENCE, Front, gateway
 from tests.needs import leave_out
 
 EXAMPLE = (Path(__file__).parents[2] / "examples" / "gateway" / "consentgate.toml").read_text(encoding="utf-8")
@@ -63,7 +63,7 @@ def editor(front: Front, site: WordPress) -> Iterator[httpx.Client]:
 def directly(front: Front, site: WordPress, path: str) -> httpx.Response:
     """Ask WordPress itself, as the same host."""
     headers = {"host": f"127.0.0.1:{front.port}", "accept-encoding": "identity"}
-    return httpx.get(site.url + path, headers=headers, trust_env=False)
+    return httpx.get(site.url + path, headers=headers, trust_env=False, timeout=PATIENCE)
 
 
 @pytest.mark.parametrize("path", ["/", "/video/", "/parks/", "/?s=park", "/author/editor/", "/not-there/"])
@@ -175,7 +175,7 @@ def test_an_editor_uploads_a_large_file_with_the_form_of_the_media_page(editor: 
         "/wp-admin/media-new.php",
         data={"_wpnonce": nonce, "html-upload": "Upload"},
         files={"async-upload": ("report.pdf", content, "application/pdf")},
-        timeout=60,
+        timeout=PATIENCE,
     )
     media = editor.get("/wp-json/wp/v2/media?search=report").json()
 

@@ -27,6 +27,7 @@ __all__ = ["serve"]
 
 _log = logging.getLogger("consentgate.gateway")
 _BACKLOG = 2048
+_PATIENCE_WITH_WORKERS = 60  # seconds until one that says nothing is replaced; a busy machine may keep it waiting
 
 
 class _Config(uvicorn.Config):
@@ -111,6 +112,7 @@ def _configuration(make: MakeGateway, settings: GatewaySettings) -> uvicorn.Conf
         date_header=False,
         timeout_keep_alive=65,  # longer than nginx keeps its connections to us
         timeout_graceful_shutdown=settings.shutdown_seconds,
+        timeout_worker_healthcheck=_PATIENCE_WITH_WORKERS,
         backlog=_BACKLOG,
     )
 
