@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import ssl
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -30,13 +31,20 @@ class SiteBehind:
 
     Args:
         upstream: its address, `http://` or `https://`, with a port if it needs one and without a path.
+        ca_file: certificates in PEM form, one of which has to stand behind that of an `https://` site; by default
+            those that the machine believes.
+        certificate_host: the host that the certificate of an `https://` site names, when it is not the one of
+            `upstream`; it is also what the site is told at the beginning of TLS (SNI, RFC 6066 3).
     """
 
     upstream: str
+    ca_file: str = ""
+    certificate_host: str = ""
 
     def problems(self, place: str) -> Iterator[Problem]:
         """Yield what is wrong with this site."""
         yield from _upstream_problems(f"{place}.upstream", self.upstream)
+        yield from _certificate_problems(place, self, is_used=self.upstream.startswith("https://"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +53,9 @@ class GatewaySettings:
 
     Args:
         upstream: the site behind every host that `sites` does not name, for example `http://127.0.0.1:8080`.
+        ca_file: certificates in PEM form, one of which has to stand behind that of each `https://` site that names
+            no file of its own; by default those that the machine believes.
+        certificate_host: the host that the certificate of an `https://` site at `upstream` names, when it is another.
         sites: the site behind each host, when there are several.
         listen: where visitors' requests come in, as `host:port`.
         workers: how many processes share the work.
@@ -65,6 +76,8 @@ class GatewaySettings:
     """
 
     upstream: str = ""
+    ca_file: str = ""
+    certificate_host: str = ""
     sites: Mapping[str, SiteBehind] = field(default_factory=dict)
     listen: str = "127.0.0.1:8000"
     workers: int = 1
@@ -86,10 +99,29 @@ class GatewaySettings:
         if problems := (*wrong, *elsewhere(self._problems(), wrong)):
             raise ConfigurationError(problems, source="the gateway's settings")
 
+    def all_sites(self) -> dict[str, SiteBehind]:
+        """Return every site by its host, and by an empty one the site behind all other hosts."""
+        sites = dict(self.sites)
+        if self.upstream:
+            sites[""] = SiteBehind(upstream=self.upstream, certificate_host=self.certificate_host)
+        return {
+            host: replace(site, ca_file=self.ca_file) if self.ca_file and not site.ca_file else site
+            for host, site in sites.items()
+        }
+
+    def file_problems(self) -> Iterator[Problem]:
+        """Yield what is wrong with files on this machine; whoever only reads the policy need not have them."""
+        named = {"gateway": self.ca_file, **{f'sites."{host}"': site.ca_file for host, site in self.sites.items()}}
+        for place, ca_file in named.items():
+            if ca_file and (remedy := _unreadable(ca_file)):
+                yield Problem(f"{place}.ca_file", ca_file, remedy)
+
     def _problems(self) -> Iterator[Problem]:
         if self.upstream:
             yield from _upstream_problems("gateway.upstream", self.upstream)
         yield from self._site_problems()
+        is_used = any(site.upstream.startswith("https://") for site in self.all_sites().values())
+        yield from _certificate_problems("gateway", self, is_used=is_used)
         yield from _address_problems("gateway.listen", self.listen, "127.0.0.1:8000")
         if self.metrics:
             yield from _address_problems("gateway.metrics", self.metrics, "127.0.0.1:9464")
@@ -146,6 +178,27 @@ def _upstream_problems(place: str, upstream: str) -> Iterator[Problem]:
         fits = False
     if not fits or not re.fullmatch(r"https?://[A-Za-z0-9._:\[\]-]+/?", upstream):
         yield Problem(place, upstream, remedy)
+
+
+def _certificate_problems(place: str, about: SiteBehind | GatewaySettings, *, is_used: bool) -> Iterator[Problem]:
+    for name in ("ca_file", "certificate_host"):
+        if getattr(about, name) and not is_used:
+            remedy = "It is for sites at https:// and there is none: remove it, or write https:// as upstream."
+            yield Problem(f"{place}.{name}", getattr(about, name), remedy)
+    if about.certificate_host and not (_HOST.fullmatch(about.certificate_host) or _is_network(about.certificate_host)):
+        remedy = "Write the host alone in lower case: no https://, no port, no path."
+        yield Problem(f"{place}.certificate_host", about.certificate_host, remedy)
+
+
+def _unreadable(ca_file: str) -> str:
+    """Say what to do about a file that holds no certificates, or nothing when it does."""
+    try:
+        ssl.create_default_context(cafile=ca_file)
+    except ssl.SSLError:
+        return "Name a file of certificates in PEM form, which begin with -----BEGIN CERTIFICATE-----."
+    except OSError as error:
+        return f"{error.strerror}. Name a file of certificates that this process may read."
+    return ""
 
 
 def _is_network(text: str) -> bool:

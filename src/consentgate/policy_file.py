@@ -81,6 +81,8 @@ def load_gateway(path: str | PathLike[str], overrides: Mapping[str, Any]) -> Gat
     if settings is not None and not settings.upstream and not settings.sites:
         remedy = "Say where the site is, for example http://127.0.0.1:8080."
         reader.problems.append(Problem("gateway.upstream", None, remedy))
+    if settings is not None:
+        reader.problems += settings.file_problems()
     if reader.problems or settings is None:
         raise ConfigurationError(reader.problems, source=source)
     return settings
@@ -121,8 +123,7 @@ class _Reader:
     def policy(self, table: Mapping[str, Any]) -> ConsentPolicy | None:
         values = self._values(ConsentPolicy, table, "", beside=_GATEWAY_TABLES)
         for name in ("texts", "templates"):
-            if values.get(name):
-                values[name] = str(self._folder / values[name])
+            self._from_folder(values, name)
         if values.get("records"):
             values["records"] = beside(values["records"], self._folder)
         values["controller"] = self._controller(table)
@@ -143,16 +144,26 @@ class _Reader:
     def gateway(self, table: Mapping[str, Any], overrides: Mapping[str, Any]) -> GatewaySettings | None:
         content = {**self._table(table.get("gateway", {}), "gateway"), **overrides}
         values = self._values(GatewaySettings, content, "gateway")
-        sites = self._table(table.get("sites", {}), "sites")
+        if "ca_file" not in overrides:  # what the command line names starts from where the command was given
+            self._from_folder(values, "ca_file")
         values["sites"] = {
-            host: SiteBehind(**self._values(SiteBehind, self._table(site, f'sites."{host}"'), f'sites."{host}"'))
-            for host, site in sites.items()
+            host: self._site(site, f'sites."{host}"')
+            for host, site in self._table(table.get("sites", {}), "sites").items()
         }
         try:
             return GatewaySettings(**values)
         except ConfigurationError as error:
             self.problems += error.problems
             return None
+
+    def _site(self, content: object, place: str) -> SiteBehind:
+        values = self._values(SiteBehind, self._table(content, place), place)
+        self._from_folder(values, "ca_file")
+        return SiteBehind(**values)
+
+    def _from_folder(self, values: dict[str, Any], name: str) -> None:
+        if values.get(name):
+            values[name] = str(self._folder / values[name])
 
     def _controller(self, table: Mapping[str, Any]) -> Controller:
         if "controller" not in table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -101,15 +102,20 @@ class RawSite:
 
 
 @contextmanager
-def raw_site(port: int = 0) -> Iterator[RawSite]:
-    """Run a site on a port of loopback, on a free one by default."""
+def raw_site(port: int = 0, tls: ssl.SSLContext | None = None) -> Iterator[RawSite]:
+    """Run a site on loopback.
+
+    Args:
+        port: where; a free one by default.
+        tls: what it speaks TLS with; plain HTTP by default.
+    """
     site = RawSite()
     started = threading.Event()
     loop = asyncio.new_event_loop()
     stop = asyncio.Event()
 
     async def main() -> None:
-        server = await asyncio.start_server(site.serve, "127.0.0.1", port, limit=4_194_304)
+        server = await asyncio.start_server(site.serve, "127.0.0.1", port, limit=4_194_304, ssl=tls)
         site.port = server.sockets[0].getsockname()[1]
         started.set()
         await stop.wait()

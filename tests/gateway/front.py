@@ -152,12 +152,14 @@ def receive_until(connection: socket.socket, mark: bytes) -> bytes:
 
 
 @contextmanager
-def gateway(folder: Path, upstream: int | None, *options: str, more: str = "", policy: str = POLICY) -> Iterator[Front]:
+def gateway(
+    folder: Path, upstream: int | str | None, *options: str, more: str = "", policy: str = POLICY
+) -> Iterator[Front]:
     """Run the gateway on loopback.
 
     Args:
         folder: where its files are put.
-        upstream: the port of the site behind it.
+        upstream: the port of the site behind it, or its whole address.
         options: further words of the command line.
         more: further lines of its `consentgate.toml`.
         policy: the lines before.
@@ -167,7 +169,8 @@ def gateway(folder: Path, upstream: int | None, *options: str, more: str = "", p
     file.write_text(policy + more, encoding="utf-8")
     command = [sys.executable, "-c", "from consentgate.cli import main; main()", "serve", "--policy", str(file)]
     command += ["--listen", f"127.0.0.1:{port}", *UNHURRIED, *options]
-    command += ["--upstream", f"http://127.0.0.1:{upstream}"] if upstream else []
+    address = f"http://127.0.0.1:{upstream}" if isinstance(upstream, int) else upstream
+    command += ["--upstream", address] if address else []
     with log.open("wb") as output:
         process = subprocess.Popen(
             command, env={**os.environ, "CONSENTGATE_KEYS": KEY}, stdout=output, stderr=subprocess.STDOUT

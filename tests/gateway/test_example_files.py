@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import subprocess
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import httpx
 import pytest
+import trustme
 
 from consentgate.cli.commands import consentgate
 from consentgate.policy_file import load_gateway, load_policy
@@ -25,24 +27,49 @@ PAGE = b"<!doctype html><title>x</title><body>x"
 HTML = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n%s" % (len(PAGE), PAGE)
 
 
+class BehindTLS(NamedTuple):
+    """Hold a site behind nginx.
+
+    Args:
+        site: the site.
+        port: nginx'.
+        tls: what believes nginx' certificate.
+    """
+
+    site: RawSite
+    port: int
+    tls: ssl.SSLContext
+
+    def visitor(self) -> httpx.Client:
+        """Return a browser."""
+        return httpx.Client(
+            base_url=f"https://127.0.0.1:{self.port}",
+            headers={"host": "stepforwardluton.example", "accept": "text/html"},
+            verify=self.tls,
+            http2=True,
+            trust_env=False,
+            timeout=PATIENCE,
+        )
+
+
 @pytest.fixture(scope="module")
-def behind_tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RawSite, int]]:
-    """Run the example's nginx in front of the gateway, and yield the site and nginx' port."""
+def behind_tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BehindTLS]:
+    """Run the example's nginx in front of the gateway."""
     if (nginx := find("nginx")) is None:
         leave_out("needs nginx")
     folder = tmp_path_factory.mktemp("tls")
-    subject = ["-subj", "/CN=stepforwardluton.example", "-days", "2"]
-    files = ["-keyout", str(folder / "key"), "-out", str(folder / "cert")]
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", *subject, *files], check=True, capture_output=True
-    )
+    authority = trustme.CA()
+    certificate = authority.issue_cert("127.0.0.1", "stepforwardluton.example")
+    authority.cert_pem.write_to_path(str(folder / "ca"))
+    certificate.private_key_pem.write_to_path(str(folder / "key"))
+    (folder / "cert").write_bytes(b"".join(one.bytes() for one in certificate.cert_chain_pems))
     port = free_port()
     with raw_site() as site, gateway(tmp_path_factory.mktemp("gateway"), site.port) as front:
         (folder / "nginx.conf").write_text(configuration(folder, port, front), encoding="utf-8")
         command = [nginx, "-e", str(folder / "error"), "-c", str(folder / "nginx.conf")]
         with process(folder / "out", command):
             wait_for_port(port)
-            yield site, port
+            yield BehindTLS(site, port, ssl.create_default_context(cafile=str(folder / "ca")))
 
 
 def configuration(folder: Path, port: int, front: Front) -> str:
@@ -61,16 +88,10 @@ def configuration(folder: Path, port: int, front: Front) -> str:
     return f"{frame}{example} }}"
 
 
-def visitor(port: int) -> httpx.Client:
-    headers = {"host": "stepforwardluton.example", "accept": "text/html"}
-    address = f"https://127.0.0.1:{port}"
-    return httpx.Client(base_url=address, headers=headers, verify=False, http2=True, trust_env=False, timeout=PATIENCE)  # noqa: S501 - its own
-
-
-def test_behind_nginx_cookies_are_secure_and_the_site_knows_the_visitor(behind_tls: tuple[RawSite, int]) -> None:
-    site, port = behind_tls
+def test_behind_nginx_cookies_are_secure_and_the_site_knows_the_visitor(behind_tls: BehindTLS) -> None:
+    site = behind_tls.site
     site.handler = answering(HTML)
-    with visitor(port) as browser:
+    with behind_tls.visitor() as browser:
         page = browser.get("/", headers={"x-forwarded-for": "6.6.6.6", "x-forwarded-proto": "http"})
         chosen = browser.post(
             "/cookies/choice", data={"choice": "reject_all"}, headers={"sec-fetch-site": "same-origin"}
@@ -85,10 +106,10 @@ def test_behind_nginx_cookies_are_secure_and_the_site_knows_the_visitor(behind_t
     assert request.header("x-forwarded-proto") == [b"https"]
 
 
-def test_an_upload_and_a_download_pass_both(behind_tls: tuple[RawSite, int]) -> None:
-    site, port = behind_tls
+def test_an_upload_and_a_download_pass_both(behind_tls: BehindTLS) -> None:
+    site = behind_tls.site
     site.handler = answering(OK)
-    with visitor(port) as browser:
+    with behind_tls.visitor() as browser:
         answer = browser.post("/up", content=bytes(5_000_000))
 
     assert answer.text == "ok"

@@ -22,7 +22,7 @@ from consentgate.gateway.metrics import Counts, Metrics
 from consentgate.gateway.proxy import Proxy, Site, Waits
 from consentgate.gateway.tunnel import tunnel
 from consentgate.gateway.upstream import Upstream
-from consentgate.gateway_settings import GatewaySettings
+from consentgate.gateway_settings import GatewaySettings, SiteBehind
 from consentgate.middleware import ConsentMiddleware
 from consentgate.origin import host_of
 from consentgate.policy import ConsentPolicy
@@ -139,17 +139,23 @@ class _Serving:
         self._prefix = policy.path_prefix
         self._hosts = policy.hosts
         self._forwarding = Forwarding(settings.trusted_proxies, settings.trusted_headers)
-        self._sites = {host: self._site(host, site.upstream) for host, site in settings.sites.items()}
-        self._default = self._site("default", settings.upstream) if settings.upstream else None
+        self._sites = {host: self._site(host, site) for host, site in settings.all_sites().items()}
+        self._default = self._sites.pop("", None)
         self._waits = Waits(
             response=settings.response_seconds, idle=settings.idle_seconds, client=settings.client_seconds
         )
         self._proxy = Proxy(self._site_of, self._forwarding, self._waits, self._outage, self._failed)
         self._ready: tuple[float, dict[str, bool]] | None = None
 
-    def _site(self, name: str, address: str) -> Site:
-        settings = self.settings
-        return Site(name, Upstream(address, most=settings.connections, connect_seconds=settings.connect_seconds))
+    def _site(self, host: str, behind: SiteBehind) -> Site:
+        upstream = Upstream(
+            behind.upstream,
+            most=self.settings.connections,
+            connect_seconds=self.settings.connect_seconds,
+            ca_file=behind.ca_file,
+            certificate_host=behind.certificate_host,
+        )
+        return Site(host or "default", upstream)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         peer = self._forwarding.peer_of((scope.get("client") or ("",))[0], _web(scope["scheme"]), scope["headers"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from typing import Any
 
 from starlette.types import Receive, Scope, Send
@@ -13,6 +14,7 @@ from websockets.typing import Subprotocol
 
 from consentgate.gateway.forwarding import HeaderList, end_to_end
 from consentgate.gateway.proxy import Site, Waits, target_of
+from consentgate.gateway.upstream import refusal
 
 __all__ = ["tunnel"]
 
@@ -44,14 +46,15 @@ async def tunnel(
     await receive()  # websocket.connect
     try:
         connection = await _open(site, headers, scope, connect_seconds)
-    except InvalidStatus as refusal:
-        answer = refusal.response
+    except InvalidStatus as refused:
+        answer = refused.response
         raw = [(name.encode(), value.encode()) for name, value in answer.headers.raw_items()]
         await _refuse(answer.status_code, raw, bytes(answer.body or b""), scope, send)
         return
     except (OSError, InvalidHandshake, ValueError) as error:
         late = isinstance(error, TimeoutError)
-        _log.warning("The site %s took no websocket.", site.name, extra={"site": site.name})
+        why = f": {refusal(error)}" if isinstance(error, ssl.SSLError) else ""
+        _log.warning("The site %s took no websocket%s.", site.name, why, extra={"site": site.name})
         await _refuse(504 if late else 502, [], b"", scope, send)
         return
     try:
@@ -67,7 +70,9 @@ async def _open(site: Site, headers: HeaderList, scope: Scope, connect_seconds: 
     upstream = site.upstream
     host = next((value.decode("latin-1") for name, value in headers if name.lower() == b"host"), upstream.host)
     scheme = "wss" if upstream.is_secure else "ws"
-    tls: dict[str, Any] = {"ssl": upstream.context, "server_hostname": upstream.host} if upstream.is_secure else {}
+    tls: dict[str, Any] = (
+        {"ssl": upstream.context, "server_hostname": upstream.certificate_host} if upstream.is_secure else {}
+    )
     return await _Connect(
         f"{scheme}://{host}{target_of(scope).decode('latin-1')}",
         host=upstream.host,

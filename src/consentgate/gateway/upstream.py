@@ -13,12 +13,16 @@ from urllib.parse import urlsplit
 
 import httptools
 
-__all__ = ["Answer", "BrokenAnswerError", "Upstream", "UpstreamError", "request_head"]
+__all__ = ["Answer", "BrokenAnswerError", "Upstream", "UpstreamError", "refusal", "request_head"]
 
 HeaderList = list[tuple[bytes, bytes]]
 
 _HIGH_WATER = 262_144  # bytes of an answer that wait in memory before the site is made to wait
 _LARGEST_HEAD = 262_144  # bytes of an answer's headers
+# X509_V_ERR_… of OpenSSL, by what helps against them
+_OUT_OF_DATE = (9, 10)
+_OF_UNKNOWN_ORIGIN = (2, 18, 19, 20, 21)
+_OF_ANOTHER_HOST = (62, 64)
 IDLE_SECONDS = 4  # Node and uvicorn close an idle connection after 5: be the first
 
 
@@ -263,15 +267,20 @@ class Upstream:
         address: of the site: `http://host:port` or `https://host`.
         most: connections at a time.
         connect_seconds: how long it may take to accept one.
+        ca_file: certificates in PEM form, one of which has to stand behind the site's own; empty: the machine's.
+        certificate_host: the host that the site's certificate has to name; that of the address if empty.
     """
 
-    def __init__(self, address: str, *, most: int, connect_seconds: float) -> None:
+    def __init__(
+        self, address: str, *, most: int, connect_seconds: float, ca_file: str = "", certificate_host: str = ""
+    ) -> None:
         parts = urlsplit(address)
         self.host = parts.hostname or ""
         self.is_secure = parts.scheme == "https"
         self.port = parts.port or (443 if self.is_secure else 80)
         self._connect_seconds = connect_seconds
-        self.context = _client_context() if self.is_secure else None
+        self.certificate_host = certificate_host or self.host
+        self.context = _client_context(ca_file) if self.is_secure else None
         self._idle: deque[_Connection] = deque()
         self._places = asyncio.Semaphore(most)
         self._sweep: asyncio.TimerHandle | None = None
@@ -346,9 +355,15 @@ class Upstream:
     async def _connect(self) -> _Connection:
         loop = asyncio.get_running_loop()
         try:
-            _, connection = await loop.create_connection(_Connection, self.host, self.port, ssl=self.context)
+            _, connection = await loop.create_connection(
+                _Connection,
+                self.host,
+                self.port,
+                ssl=self.context,
+                server_hostname=self.certificate_host if self.is_secure else None,
+            )
         except OSError as error:  # ssl's own are among them
-            raise UpstreamError("the site does not accept a connection") from error
+            raise UpstreamError(refusal(error)) from error
         return connection
 
     def _end_idle(self) -> None:
@@ -371,7 +386,24 @@ def request_head(method: str, target: bytes, headers: HeaderList) -> bytes:
     return head
 
 
-def _client_context() -> ssl.SSLContext:
-    context = ssl.create_default_context()
+def refusal(error: OSError) -> str:
+    """Say why there is no connection, and what the owner of the site can do about it."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        remedy = "Give the site another one"
+        if error.verify_code in _OUT_OF_DATE:
+            remedy = "Renew it, and look at the clock of this machine"
+        if error.verify_code in _OF_UNKNOWN_ORIGIN:
+            remedy = "Name the certificate of the authority that made it as ca_file"
+        if error.verify_code in _OF_ANOTHER_HOST:
+            remedy = "Name the host that it is for as certificate_host"
+        return f"its certificate is not to be believed: {error.verify_message.rstrip('.')}. {remedy}"
+    if isinstance(error, ssl.SSLError):
+        remedy = "If it speaks plain HTTP, write http:// as upstream"
+        return f"it speaks no TLS that is understood here ({error.reason}). {remedy}"
+    return "the site does not accept a connection"
+
+
+def _client_context(ca_file: str) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=ca_file or None)
     context.set_alpn_protocols(["http/1.1"])
     return context
