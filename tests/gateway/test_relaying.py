@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import hashlib
+import socket
 import threading
 
 import pytest
@@ -342,6 +343,64 @@ def test_pieces_of_an_answer_arrive_when_they_are_sent(front: Front, behind: Raw
 
     assert b"two" not in first
     assert b"two" in rest
+
+
+# Visitors of HTTP/1.0, as nginx is one unless it is told otherwise
+
+OLD = b"GET / HTTP/1.0\r\nHost: luton.example\r\n%s\r\n"
+
+
+@pytest.mark.parametrize("lines", [b"", b"Connection: keep-alive\r\n"], ids=["plain", "keep_alive"])
+def test_who_knows_no_chunks_gets_an_answer_of_unknown_length_as_it_is(
+    front: Front, behind: RawSite, lines: bytes
+) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n"
+    behind.handler = answering(head + b"5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n")
+
+    answer = front.ask(OLD % lines)
+
+    assert answer.partition(b"\r\n\r\n")[2] == b"hello world"
+    assert b"connection: close" in head_of(answer)
+    assert b"transfer-encoding" not in answer.lower()
+
+
+def test_who_knows_no_chunks_gets_a_page_with_the_banner(front: Front, behind: RawSite) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nTransfer-Encoding: chunked\r\n\r\n"
+    behind.handler = answering(head + b"%x\r\n%s\r\n0\r\n\r\n" % (len(PAGE), PAGE))
+
+    answer = front.ask(OLD % b"Accept: text/html\r\n")
+
+    assert BANNER in answer
+    assert answer.endswith(b"<h1>News</h1></body></html>")
+    assert b"transfer-encoding" not in answer.lower()
+
+
+def test_who_knows_no_chunks_still_gets_a_length_that_is_known(front: Front, behind: RawSite) -> None:
+    answer = front.ask(OLD % b"")
+
+    assert b"content-length: 2" in head_of(answer)
+    assert answer.endswith(b"\r\n\r\nok")
+
+
+def test_who_knows_no_chunks_sees_that_an_answer_was_cut_off(front: Front, behind: RawSite) -> None:
+    async def handler(talk: Conversation) -> None:
+        await talk.say(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n")
+        talk.hang_up()
+
+    behind.handler = handler
+    with front.connect() as connection:
+        connection.sendall(OLD % b"")
+
+        assert ends_with_a_reset(connection)
+
+
+def ends_with_a_reset(connection: socket.socket) -> bool:
+    try:
+        while connection.recv(1000):
+            pass
+    except ConnectionResetError:
+        return True
+    return False
 
 
 # Connections

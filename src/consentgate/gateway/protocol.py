@@ -9,8 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import socket
+import struct
 from typing import Any, cast
 
+from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
@@ -96,6 +99,8 @@ class GatewayProtocol(HttpToolsProtocol):
         self._check_host()
         self._check_framing()
         super().on_headers_complete()
+        if self.parser.get_http_version() == "1.0":
+            _end_with_connection(self.cycle)
         if self.parser.should_upgrade() and not self._should_upgrade():
             self.cycle.keep_alive = False  # what follows could be anything
 
@@ -169,6 +174,37 @@ class GatewayProtocol(HttpToolsProtocol):
         if self._too_slow is not None:
             self._too_slow.cancel()
             self._too_slow = None
+
+
+def _end_with_connection(cycle: RequestResponseCycle) -> None:
+    """Send an answer whose length is not known as it is, to an end that the connection's end shows.
+
+    A client of HTTP/1.0 knows no chunks, which uvicorn would write (RFC 9112 6.1). One that is cut off ends with a
+    reset: an orderly end would make it look whole.
+    """
+    send = cycle.send
+    has_length = True
+
+    async def unframed(message: ASGISendEvent) -> None:
+        nonlocal has_length
+        if message["type"] == "http.response.start":
+            has_length = any(name.lower() == b"content-length" for name, _ in message.get("headers", ()))
+            if not has_length:
+                cycle.chunked_encoding = False
+                _linger(cycle.transport, is_cut_off=True)
+        elif message["type"] == "http.response.body" and not has_length:
+            cycle.expected_content_length = len(message.get("body", b""))
+            if not message.get("more_body", False):
+                _linger(cycle.transport, is_cut_off=False)
+        await send(message)
+
+    cycle.send = unframed  # type: ignore[method-assign]
+
+
+def _linger(transport: asyncio.Transport, *, is_cut_off: bool) -> None:
+    """Say what closing the connection means from now on: a reset, or an end once all is sent."""
+    connection = transport.get_extra_info("socket")
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", is_cut_off, 0))
 
 
 class GatewaySockets(WebSocketsSansIOProtocol):
