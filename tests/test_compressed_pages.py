@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import logging
+import tracemalloc
 import zlib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,6 +15,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, StreamingResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from consentgate.compression import STEP
 from tests.conftest import (
     BANNER,
     GRANTED,
@@ -369,3 +372,70 @@ async def test_pieces_of_a_compressed_stream_leave_as_they_come() -> None:
     decompressor = zlib.decompressobj(31)
     read = [decompressor.decompress(message.get("body", b"")) for message in answer.messages[1:]]
     assert [content[-4:] for content in read[:3]] == [b"<p>1", b"<p>2", b"<p>3"]
+
+
+# A piece that holds a thousand times its size.
+
+BOMB = gzip.compress(PAGE.replace("</body>", " " * 50_000_000 + "</body>").encode())  # 50 KB
+
+
+def in_one_piece(content: bytes) -> ASGIApp:
+    return scripted(start(HTML, (b"content-encoding", b"gzip")), body(content))
+
+
+@pytest.mark.parametrize("answers", [None, REFUSED], ids=["undecided", "refused"])
+async def test_piece_that_holds_fifty_megabytes_is_opened_in_steps(answers: dict[str, bool] | None) -> None:
+    decompressor, sizes = zlib.decompressobj(31), [0]
+
+    async def send(message: Message) -> None:
+        opened = decompressor.decompress(message.get("body", b""))
+        sizes.append(len(opened))
+
+    site, scope = make_site(in_one_piece(BOMB), make_policy()), request(GZIP, answers=answers)
+    tracemalloc.start()
+    try:
+        await site(scope, nothing_more, send)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert sum(sizes) > 50_000_000
+    assert decompressor.eof
+    assert most < 12_000_000
+
+
+async def test_nothing_more_is_opened_while_the_visitor_takes_nothing() -> None:
+    sent: list[Message] = []
+    has_enough, takes = asyncio.Event(), asyncio.Event()
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+        if len(sent) == 3:
+            has_enough.set()
+            await takes.wait()
+
+    answering = asyncio.ensure_future(make_site(in_one_piece(BOMB))(request(GZIP), nothing_more, send))
+    await has_enough.wait()
+    for _ in range(100):
+        await asyncio.sleep(0)
+    were_sent = len(sent)
+    takes.set()
+    await answering
+
+    assert were_sent == 3
+    assert len(sent) > 40
+    assert not sent[-1].get("more_body", False)
+
+
+async def test_page_that_ends_with_a_step_is_whole() -> None:
+    content = f"{PAGE}<!--{'x' * 3_000_000}".encode()[: 2 * STEP]
+
+    answer = await ask(in_one_piece(gzip.compress(content)), request(GZIP, answers=REFUSED))
+
+    assert gzip.decompress(answer.body)[-STEP:] == content[-STEP:]
+
+
+async def test_many_empty_members_are_an_empty_page() -> None:
+    answer = await ask(in_one_piece(gzip.compress(b"") * 2_000), request(GZIP))
+
+    assert gzip.decompress(answer.body) == b""

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import re
 import zlib
+from collections.abc import Iterator
 
-__all__ = ["Gunzip", "Gzip", "Habit", "accepts_gzip"]
+__all__ = ["STEP", "Gunzip", "Gzip", "Habit", "accepts_gzip"]
+
+STEP = 1_048_576
+"""Bytes of a page that are opened at a time: more than most pages have, so that those stay in one piece."""
 
 _LEVEL = 6  # zlib's own balance of time and size
+_BITE = 65_536  # bytes that are handed to zlib at a time
 _GZIP_WINDOW = 31  # bits, with the gzip header
 # Possessive: a browser's 60 KB of spaces must not be tried in every possible way.
 _WEIGHT = r"\s*+(?:;\s*+q\s*+=\s*+([0-9.]++)\s*+)?+(?=,|$)"
@@ -66,22 +71,30 @@ class Gunzip:
         self._has_opened = False
         self._is_broken = False
 
-    def feed(self, chunk: bytes) -> bytes:
-        """Take a piece and return what it holds; what follows a fault inside a page is lost, as in a browser."""
-        if self._is_broken:
-            return b"" if self._has_opened else chunk
-        opened = b""
-        try:
-            while chunk:
-                if self._decompressor.eof:  # several streams in a row are one page (RFC 1952 2.2)
-                    self._decompressor = zlib.decompressobj(_GZIP_WINDOW)
-                opened += self._decompressor.decompress(chunk)
-                self._has_opened |= bool(opened)
-                chunk = self._decompressor.unused_data
-        except zlib.error:
-            self._is_broken = True
-            return opened if self._has_opened else chunk
-        return opened
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        """Take a piece and yield what it holds, no more than `STEP` bytes at a time: a piece may hold a thousand times
+        its size. What follows a fault inside a page is lost, as in a browser.
+        """
+        for start in range(0, len(chunk), _BITE):
+            yield from self._opened(chunk[start : start + _BITE])
+
+    def _opened(self, chunk: bytes) -> Iterator[bytes]:
+        is_full = False  # whether there may be more to come of what was taken already
+        while (chunk or is_full) and not self._is_broken:
+            if self._decompressor.eof:  # several streams in a row are one page (RFC 1952 2.2)
+                self._decompressor = zlib.decompressobj(_GZIP_WINDOW)
+            try:
+                opened = self._decompressor.decompress(chunk, STEP)
+            except zlib.error:
+                self._is_broken = True
+                break
+            chunk = self._decompressor.unconsumed_tail or self._decompressor.unused_data
+            is_full = len(opened) == STEP
+            if opened:
+                self._has_opened = True
+                yield opened
+        if self._is_broken and not self._has_opened and chunk:
+            yield chunk
 
 
 class Gzip:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
+from itertools import chain
 
 from starlette.types import Message, Send
 
@@ -156,8 +157,22 @@ class ResponseGate:
 
     def _on_body(self, message: Message) -> Awaitable[None]:
         packed: bytes = message.get("body", b"")
-        if self._gunzip is not None:
-            message = {**message, "body": self._gunzip.feed(packed)}
+        if self._gunzip is None:
+            return self._on_opened(message, packed)
+        opened = self._gunzip.feed(packed)
+        first, second = next(opened, b""), next(opened, b"")
+        if second:
+            return self._in_steps(message, chain((first, second), opened))
+        return self._on_opened({**message, "body": first}, packed)
+
+    async def _in_steps(self, message: Message, opened: Iterable[bytes]) -> None:
+        """Pass on what a compressed piece of a page holds, at the pace of the visitor."""
+        for body in opened:
+            await self._on_opened({**message, "body": body, "more_body": True}, b"")
+        if not message.get("more_body", False):
+            await self._on_opened({**message, "body": b""}, b"")
+
+    def _on_opened(self, message: Message, packed: bytes) -> Awaitable[None]:
         if self._look is not None:
             self._look.see(message.get("body", b""), last=not message.get("more_body", False))
         if self._is_head:
