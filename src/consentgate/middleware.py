@@ -113,6 +113,16 @@ class ConsentMiddleware:
         finally:
             consent.is_open = False
 
+    def take_over(self, before: ConsentMiddleware) -> None:
+        """Record what another instance in this process, whose place this one takes, has not recorded yet."""
+        if self._site.log is not None and before._site.log is not None:
+            self._site.log.take_over(before._site.log)
+
+    async def settle(self) -> None:
+        """Record what could not be recorded so far, if the store takes it now; call it before the process ends."""
+        if self._site.log is not None:
+            await self._site.log.settle()
+
 
 def consent_from(scope: Mapping[str, Any]) -> RequestConsent:
     """Return the visitor's consent from an ASGI scope, for applications that are not Starlette.

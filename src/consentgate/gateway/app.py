@@ -106,6 +106,7 @@ class Gateway:
                 self._metrics.reload(is_right=False)
             return
         before, self._serving = self._serving, serving
+        serving.middleware.take_over(before.middleware)
         before.close()  # answers on their way end as they began
         _log.info("The policy was reloaded.")
         if self._metrics is not None:
@@ -120,6 +121,7 @@ class Gateway:
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.reload)
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        await self._serving.middleware.settle()
         self._serving.close()
         await send({"type": "lifespan.shutdown.complete"})
 
@@ -134,7 +136,7 @@ class _Serving:
         self._metrics = metrics
         self._labels = {host: host for host in (*policy.hosts, *settings.sites)}
         observer = None if metrics is None else Counts(metrics, self._labels)
-        self._middleware = ConsentMiddleware(self._behind, policy, keys=keys, observer=observer)
+        self.middleware = ConsentMiddleware(self._behind, policy, keys=keys, observer=observer)
         self._rendering = Rendering(policy)
         self._prefix = policy.path_prefix
         self._hosts = policy.hosts
@@ -164,7 +166,7 @@ class _Serving:
         if peer.scheme == "https":  # so that cookies are Secure
             scope["scheme"] = "wss" if scope["type"] == "websocket" else "https"
         if scope["type"] == "websocket":
-            await self._middleware(scope, receive, send)
+            await self.middleware(scope, receive, send)
             return
         if scope["path"] in (f"{self._prefix}/health", f"{self._prefix}/ready"):
             await self._report(scope, receive, send)
@@ -202,7 +204,7 @@ class _Serving:
         if self._metrics is not None:
             self._metrics.began(label)
         try:
-            await self._middleware(scope, receive, counted)
+            await self.middleware(scope, receive, counted)
         finally:
             seconds = time.monotonic() - began
             if self._metrics is not None:

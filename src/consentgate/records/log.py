@@ -103,6 +103,22 @@ class ConsentLog:
             self._has_given_up(attempt)
             raise
 
+    def take_over(self, before: ConsentLog) -> None:
+        """Owe what another log of this process owes, whose place this one takes, and what its last attempts leave."""
+        self._owed = before._owed
+
+    async def settle(self) -> None:
+        """Record what is owed, as far as the store takes it in a few seconds; call it before the process ends."""
+        if self._owed:
+            with suppress(NotRecordedError):
+                await self._run(self._settle, seconds=self._seconds[True])
+        if lost := len(self._owed):
+            _logger.warning("%s withdrawals and refusals were not recorded: the consent log cannot be used.", lost)
+
+    def _settle(self) -> None:
+        while self._owed:
+            self._append_owed()
+
     def _has_given_up(self, attempt: _Attempt) -> bool:
         if attempt.give_up():
             self._owe(attempt.record, attempt.version)
@@ -116,13 +132,16 @@ class ConsentLog:
                 self._owe(attempt.record, attempt.version)
             raise
         for _ in range(min(len(self._owed), _OWED_AT_ONCE)):  # the store works again
-            with suppress(IndexError):  # another thread took the last one
-                owed = self._owed.popleft()
-                try:
-                    self.store.append(*owed)
-                except Exception:
-                    self._owed.appendleft(owed)
-                    raise
+            self._append_owed()
+
+    def _append_owed(self) -> None:
+        with suppress(IndexError):  # another thread took the last one
+            owed = self._owed.popleft()
+            try:
+                self.store.append(*owed)
+            except Exception:
+                self._owed.appendleft(owed)
+                raise
 
     def _owe(self, record: ConsentRecord, version: PolicyVersion) -> None:
         """Remember a refusal that could not be recorded: it holds, and is recorded with the next act.
