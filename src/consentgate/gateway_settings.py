@@ -66,7 +66,8 @@ class GatewaySettings:
         idle_seconds: how long a response or a websocket may be silent, and a visitor may take nothing of it.
         client_seconds: how long a visitor may take to send the head of a request, and may pause within its body.
         shutdown_seconds: how long open responses may go on after the gateway was told to stop.
-        connections: the most connections to one site that a worker holds at a time.
+        connections: the most connections to one site that a worker holds at a time for requests, and as many for
+            websockets.
         metrics: where Prometheus reads the counts, as `host:port`; empty: nowhere.
         log: `json`, one object a line, or `text`.
         access_log: whether each answer is logged: site, method, status, time and size; never a path or an address.

@@ -14,7 +14,7 @@ from consentgate.errors import ConfigurationError
 from consentgate.policy_file import load_gateway, load_policy
 from tests.conftest import KEY
 from tests.gateway.behind import OK, Conversation, RawSite, answering, raw_site
-from tests.gateway.front import POLICY, Front, eventually, gateway, get
+from tests.gateway.front import POLICY, Front, eventually, gateway, get, receive_all
 from tests.mounts.servers import free_port
 
 GET = b"GET / HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n"
@@ -279,3 +279,17 @@ def counted(port: int, line: str) -> str:
     address = f"http://127.0.0.1:{port}/metrics"
     eventually(lambda: line in get(address).text, lambda: get(address).text)
     return get(address).text
+
+
+def test_many_who_ask_for_readiness_at_once_cost_the_site_one_connection(front: Front, behind: RawSite) -> None:
+    request = GET.replace(b"GET /", b"GET /cookies/ready") % b"a"
+    before = behind.connections
+    asking = [front.connect() for _ in range(200)]
+    for connection in asking:
+        connection.sendall(request)
+    answers = [receive_all(connection) for connection in asking]
+    for connection in asking:
+        connection.close()
+
+    assert all(answer.endswith(b'{"ready":true,"sites":{"default":true}}') for answer in answers)
+    assert behind.connections - before < 10  # one in a second or so

@@ -222,3 +222,23 @@ def test_a_site_that_is_down_is_a_502(tmp_path: Path) -> None:
         open_socket(front)
 
     assert refusal.value.response.status_code == HTTPStatus.BAD_GATEWAY
+
+
+def test_there_are_no_more_websockets_than_connections_allows_and_pages_do_not_wait_for_them(tmp_path: Path) -> None:
+    with (
+        listening(Echo()) as server,
+        gateway(tmp_path, server.socket.getsockname()[1], "--connections", "2", "--connect-seconds", "2") as front,
+    ):
+        with open_socket(front) as first, open_socket(front):
+            with pytest.raises(InvalidStatus) as refusal:
+                open_socket(front)
+            page = front.ask(b"GET /refused HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            first.send("hello")
+            heard = first.recv(timeout=PATIENCE)
+        with open_socket(front) as another:
+            another.send("hello again")
+            heard_again = another.recv(timeout=PATIENCE)
+
+    assert refusal.value.response.status_code == HTTPStatus.GATEWAY_TIMEOUT
+    assert page.startswith(b"HTTP/1.1 4")  # the websocket server's own answer
+    assert (heard, heard_again) == ("hello", "hello again")

@@ -147,7 +147,7 @@ class _Serving:
             response=settings.response_seconds, idle=settings.idle_seconds, client=settings.client_seconds
         )
         self._proxy = Proxy(self._site_of, self._forwarding, self._waits, self._outage, self._failed)
-        self._ready: tuple[float, dict[str, bool]] | None = None
+        self._check: asyncio.Task[tuple[float, dict[str, bool]]] | None = None  # the last one of readiness
 
     def _site(self, host: str, behind: SiteBehind) -> Site:
         upstream = Upstream(
@@ -258,12 +258,16 @@ class _Serving:
         await response(scope, receive, send)
 
     async def _reachable(self) -> dict[str, bool]:
-        now = time.monotonic()
-        if self._ready is None or now - self._ready[0] > _READY_SECONDS:
-            sites = [*self._sites.values(), *([self._default] if self._default else [])]
-            found = await asyncio.gather(*(site.upstream.is_reachable() for site in sites))
-            self._ready = (now, {site.name: one for site, one in zip(sites, found, strict=True)})
-        return self._ready[1]
+        """Tell which sites accept a connection. Anybody may ask: whoever asks at once or soon after gets one answer."""
+        check = self._check
+        if check is None or (check.done() and time.monotonic() - check.result()[0] > _READY_SECONDS):
+            check = self._check = asyncio.create_task(self._look())
+        return (await asyncio.shield(check))[1]
+
+    async def _look(self) -> tuple[float, dict[str, bool]]:
+        sites = [*self._sites.values(), *([self._default] if self._default else [])]
+        found = await asyncio.gather(*(site.upstream.is_reachable() for site in sites))
+        return time.monotonic(), {site.name: one for site, one in zip(sites, found, strict=True)}
 
     def close(self) -> None:
         """End idle connections."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+from contextlib import AsyncExitStack
 from typing import Any
 
 from starlette.types import Receive, Scope, Send
@@ -44,26 +45,32 @@ async def tunnel(
         send: of the gate.
     """
     await receive()  # websocket.connect
-    try:
-        connection = await _open(site, headers, scope, connect_seconds)
-    except InvalidStatus as refused:
-        answer = refused.response
-        raw = [(name.encode(), value.encode()) for name, value in answer.headers.raw_items()]
-        await _refuse(answer.status_code, raw, bytes(answer.body or b""), scope, send)
-        return
-    except (OSError, InvalidHandshake, ValueError) as error:
-        late = isinstance(error, TimeoutError)
-        why = f": {refusal(error)}" if isinstance(error, ssl.SSLError) else ""
-        _log.warning("The site %s took no websocket%s.", site.name, why, extra={"site": site.name})
-        await _refuse(504 if late else 502, [], b"", scope, send)
-        return
-    try:
-        await send(
-            {"type": "websocket.accept", "subprotocol": connection.subprotocol, "headers": _answer_headers(connection)}
-        )
-        await _relay(connection, waits.idle, receive, send)
-    finally:
-        await connection.close()
+    async with AsyncExitStack() as held:
+        try:
+            await held.enter_async_context(site.upstream.place_for_websocket())
+            connection = await _open(site, headers, scope, connect_seconds)
+        except InvalidStatus as refused:
+            answer = refused.response
+            raw = [(name.encode(), value.encode()) for name, value in answer.headers.raw_items()]
+            await _refuse(answer.status_code, raw, bytes(answer.body or b""), scope, send)
+            return
+        except (OSError, InvalidHandshake, ValueError) as error:
+            late = isinstance(error, TimeoutError)
+            why = f": {refusal(error)}" if isinstance(error, ssl.SSLError) else ""
+            _log.warning("The site %s took no websocket%s.", site.name, why, extra={"site": site.name})
+            await _refuse(504 if late else 502, [], b"", scope, send)
+            return
+        try:
+            await send(
+                {
+                    "type": "websocket.accept",
+                    "subprotocol": connection.subprotocol,
+                    "headers": _answer_headers(connection),
+                }
+            )
+            await _relay(connection, waits.idle, receive, send)
+        finally:
+            await connection.close()
 
 
 async def _open(site: Site, headers: HeaderList, scope: Scope, connect_seconds: float) -> ClientConnection:

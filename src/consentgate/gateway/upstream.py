@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -265,7 +267,7 @@ class Upstream:
 
     Args:
         address: of the site: `http://host:port` or `https://host`.
-        most: connections at a time.
+        most: connections at a time for requests, and as many for websockets.
         connect_seconds: how long it may take to accept one.
         ca_file: certificates in PEM form, one of which has to stand behind the site's own; empty: the machine's.
         certificate_host: the host that the site's certificate has to name; that of the address if empty.
@@ -283,6 +285,7 @@ class Upstream:
         self.context = _client_context(ca_file) if self.is_secure else None
         self._idle: deque[_Connection] = deque()
         self._places = asyncio.Semaphore(most)
+        self._places_for_websockets = asyncio.Semaphore(most)  # they last: pages must not wait for them
         self._sweep: asyncio.TimerHandle | None = None
         self._is_closed = False
 
@@ -325,6 +328,20 @@ class Upstream:
             connection.idle_since = asyncio.get_running_loop().time()
             self._idle.append(connection)
             self._sweep = self._sweep or asyncio.get_running_loop().call_later(IDLE_SECONDS, self._end_idle)
+
+    @asynccontextmanager
+    async def place_for_websocket(self) -> AsyncIterator[None]:
+        """Hold one of the places for websockets, as many as there are for requests.
+
+        Raises:
+            TimeoutError: when none is free in time.
+        """
+        async with asyncio.timeout(self._connect_seconds):
+            await self._places_for_websockets.acquire()
+        try:
+            yield
+        finally:
+            self._places_for_websockets.release()
 
     async def is_reachable(self) -> bool:
         """Tell whether the site accepts a connection."""
