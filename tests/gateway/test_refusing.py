@@ -7,6 +7,7 @@ import pytest
 from tests.gateway.behind import RawSite
 from tests.gateway.front import Front, receive_all
 
+KEY = b"dGhlIHNhbXBsZSBub25jZQ=="
 SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
@@ -87,6 +88,7 @@ def test_chunked_in_http_1_0_is_refused(front: Front, behind: RawSite) -> None:
         pytest.param(b"GET @evil.example/ HTTP/1.1", b"400", id="at_sign"),
         pytest.param(b"GET :80/ HTTP/1.1", b"400", id="port"),
         pytest.param(b"CONNECT evil.example:443 HTTP/1.1", b"405", id="connect"),
+        pytest.param(b"TRACE / HTTP/1.1", b"405", id="trace"),
         pytest.param(b"OPTIONS * HTTP/1.1", b"400", id="asterisk"),
         pytest.param(b"GET /a b HTTP/1.1", b"400", id="space"),
         pytest.param(b"GET / HTTP/1.1 HTTP/1.1", b"400", id="two_versions"),
@@ -169,6 +171,18 @@ def test_an_upgrade_to_what_is_no_websocket_is_answered_as_if_it_were_not_asked_
     assert behind.requests[0].header("upgrade") == []
     assert behind.requests[0].header("http2-settings") == []
     assert len(behind.requests) == 1
+
+
+@pytest.mark.parametrize("lines", [b"Content-Length: 5", b"Transfer-Encoding: chunked"], ids=["length", "chunked"])
+def test_a_websocket_that_begins_with_a_body_is_refused_and_not_left_open(
+    front: Front, behind: RawSite, lines: bytes
+) -> None:
+    shake = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n" % KEY
+
+    answer = front.ask(b"GET / HTTP/1.1\r\nHost: a\r\n" + shake + lines + b"\r\n\r\n0\r\n\r\n" + SMUGGLED)
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert behind.requests == []
 
 
 @pytest.mark.parametrize(

@@ -282,14 +282,16 @@ def test_a_redirect_is_the_visitors_to_follow(front: Front, behind: RawSite, sta
     assert len(behind.requests) == 1
 
 
+@pytest.mark.parametrize("lines", ["", "Content-Length: 5\r\n"], ids=["plain", "length"])
 @pytest.mark.parametrize("status", ["204 No Content", "304 Not Modified"])
-def test_answers_without_a_body_end_at_their_head(front: Front, behind: RawSite, status: str) -> None:
-    behind.handler = answering(f'HTTP/1.1 {status}\r\nETag: "x"\r\n\r\n'.encode())
+def test_answers_without_a_body_end_at_their_head(front: Front, behind: RawSite, status: str, lines: str) -> None:
+    behind.handler = answering(f'HTTP/1.1 {status}\r\nETag: "x"\r\n{lines}\r\n'.encode())
 
-    answer = front.ask(GET % b"/x.css")
+    answers = front.ask(b"GET /x.css HTTP/1.1\r\nHost: a\r\n\r\n" + GET % b"/y.css")
 
-    assert answer.startswith(f"HTTP/1.1 {status[:3]}".encode())
-    assert answer.endswith(b"\r\n\r\n")
+    assert answers.count(f"HTTP/1.1 {status[:3]}".encode()) == 2  # the connection goes on
+    assert answers.endswith(b"\r\n\r\n")
+    assert "RuntimeError" not in front.said()
 
 
 def test_interim_answers_are_not_taken_for_the_answer(front: Front, behind: RawSite) -> None:

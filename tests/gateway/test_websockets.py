@@ -213,6 +213,7 @@ def test_the_log_holds_nothing_of_the_visitor(tmp_path: Path) -> None:
         said = front.said()
 
     assert "Listening on" in said
+    assert '"level": "error"' not in said
     assert len(echo.asked) == 2
     assert [secret for secret in ("s3cret", "203.0.113.77", "/refused", "WebSocket") if secret in said] == []
 

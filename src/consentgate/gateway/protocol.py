@@ -140,6 +140,8 @@ class GatewayProtocol(HttpToolsProtocol):
     def _check_target(self) -> None:
         if self.parser.get_method() == b"CONNECT":
             self._refuse(405, "This is not a forward proxy")
+        if self.parser.get_method() == b"TRACE":  # would show scripts what they must not read (RFC 9110 9.3.8)
+            self._refuse(405, "TRACE is not answered here")
         if self.parser.get_http_version() not in ("1.0", "1.1"):
             self._refuse(400, "HTTP/1.1 is spoken here")
         if not self.url.startswith(b"/"):  # absolute, authority and asterisk forms
@@ -157,6 +159,8 @@ class GatewayProtocol(HttpToolsProtocol):
             self._refuse(400, "The request's length is not clear")
         if len(lengths) > 1 or not all(length.isdigit() for length in lengths):
             self._refuse(400, "The request's length is not clear")
+        if (codings or lengths not in ([], [b"0"])) and self.parser.should_upgrade() and self._should_upgrade():
+            self._refuse(400, "A websocket begins without a body")
         if not all(_NAME.fullmatch(name) and _VALUE.fullmatch(value) for name, value in self.headers):
             self._refuse(400, "A header is malformed")
 
@@ -213,6 +217,12 @@ class GatewaySockets(WebSocketsSansIOProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.logger = self.conn.logger = _socket_log
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """Send a message; a refusal that is whole is an answer, which uvicorn would log as a fault."""
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
+            self.handshake_complete = True
 
 
 def protocol_for(head_seconds: float) -> type[GatewayProtocol]:

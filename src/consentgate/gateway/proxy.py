@@ -17,7 +17,7 @@ from consentgate.gateway.upstream import Answer, Upstream, UpstreamError, reques
 __all__ = ["Outages", "Proxy", "Site", "Waits", "target_of"]
 
 _log = logging.getLogger("consentgate.gateway")
-_REPEATABLE = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))
+_REPEATABLE = frozenset(("GET", "HEAD", "OPTIONS"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,6 +208,8 @@ class _Relay:
         self._waits_for_client = False
         self._wait(self._waits.idle)
         headers = end_to_end(answer.headers)
+        if answer.status in (204, 304):  # they end with their head, whatever length a site names (RFC 9110 8.6)
+            headers = [pair for pair in headers if pair[0].lower() != b"content-length"]
         await self._send({"type": "http.response.start", "status": answer.status, "headers": headers})
         last = False
         while not last:
