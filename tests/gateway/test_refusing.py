@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.gateway.behind import RawSite
+from tests.gateway.behind import Conversation, RawSite
 from tests.gateway.front import Front, receive_all
 
 KEY = b"dGhlIHNhbXBsZSBub25jZQ=="
@@ -144,6 +144,29 @@ def test_a_head_without_end_is_refused(front: Front, behind: RawSite, head: byte
 
     assert answer.split()[1] in (status, b"431")
     assert behind.requests == []
+
+
+def test_who_sends_thousands_of_requests_ahead_of_their_answers_is_sent_away(front: Front, behind: RawSite) -> None:
+    async def handler(talk: Conversation) -> None:
+        await talk.reader.read()
+        raise ConnectionError
+
+    behind.handler = handler
+    before = front.memory()
+    with front.connect() as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 5_000)
+        answer = receive_all(connection)
+        grew = front.memory() - before
+
+    assert answer == b""  # another would mix with the one on its way
+    assert len(behind.requests) == 1
+    assert grew < 5_000_000
+
+
+def test_who_sends_some_requests_ahead_is_answered(front: Front, behind: RawSite) -> None:
+    many = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 50 + b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+
+    assert front.ask(many).count(b"\r\n\r\nok") == 51
 
 
 def test_a_head_of_common_size_is_not_refused(front: Front, behind: RawSite) -> None:

@@ -24,6 +24,7 @@ _socket_log.setLevel(logging.WARNING)
 
 LARGEST_HEAD = 65_536  # bytes of a request's first line and headers
 MOST_HEADERS = 200
+MOST_AHEAD = 64  # requests over one connection that wait for the answer to an earlier one
 _HOST = re.compile(rb"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 _VALUE = re.compile(rb"[^\x00\r\n]*")
 _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 5.6.2: a token
@@ -72,7 +73,9 @@ class GatewayProtocol(HttpToolsProtocol):
             self.send_400_response("")
 
     def on_message_begin(self) -> None:
-        """Begin to read a head."""
+        """Begin to read a head, unless too many requests wait already: each takes a hundred times its bytes."""
+        if len(self.pipeline) >= MOST_AHEAD:
+            self._refuse(429, "Too many requests ahead of their answers")
         super().on_message_begin()
         self._reads_head = True
 
