@@ -15,7 +15,7 @@ _LEVEL = 6  # zlib's own balance of time and size
 _BITE = 65_536  # bytes that are handed to zlib at a time
 _GZIP_WINDOW = 31  # bits, with the gzip header
 # Possessive: a browser's 60 KB of spaces must not be tried in every possible way.
-_WEIGHT = r"\s*+(?:;\s*+q\s*+=\s*+([0-9.]++)\s*+)?+(?=,|$)"
+_WEIGHT = r"\s*+(?>(?:;\s*+q\s*+=\s*+([0-9.]++)\s*+)?)(?=,|$)"
 _GZIP = re.compile(r"(?:^|,)\s*+(?:x-)?gzip" + _WEIGHT, re.IGNORECASE)
 _ANY = re.compile(r"(?:^|,)\s*+\*" + _WEIGHT, re.IGNORECASE)
 

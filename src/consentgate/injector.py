@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import NamedTuple
 
-from consentgate.page_reader import ATTRIBUTE, ATTRIBUTES, SCRIPT_MARK, TAG
+from consentgate.page_reader import ATTRIBUTES, SCRIPT_MARK, TAG, repeated
 
 __all__ = ["Beginning", "Beginnings", "Injector", "Markup", "Reading"]
 
@@ -46,26 +46,28 @@ _REST_OF_META = (
     + b">"
 )
 _PLAIN_HEAD = re.compile(
-    rb"(?:[\t\n\f\r ]++|<link"
-    + _REST
-    + rb"|<meta"
-    + _REST_OF_META
-    + rb"|<(title|style|script)"
-    + _REST
-    + rb"[^<]*+</\1"
-    + _REST
-    + rb")++",
+    repeated(
+        rb"[\t\n\f\r ]++|<link"
+        + _REST
+        + rb"|<meta"
+        + _REST_OF_META
+        + rb"|<(title|style|script)"
+        + _REST
+        + rb"[^<]*+</\1"
+        + _REST,
+        b"+",
+    ),
     re.IGNORECASE,
 )
 # What may stand before a skip link, the link itself, and what may still become one of them.
 _BLANK = re.compile(
     rb"[\t\n\f\r ]++|<!--(?:-?>|.*?--!?>)|"
-    rb"<script(?:[\t\n\f\r /][^<>]*+)?>(?:(?!</script|<!--).)*+</script[\t\n\f\r ]*+>",
+    rb"<script(?:[\t\n\f\r /][^<>]*+)?>" + repeated(rb"(?!</script|<!--).") + rb"</script[\t\n\f\r ]*+>",
     re.DOTALL | re.IGNORECASE,
 )
 _LINK = re.compile(
-    rb"<a(?=[\t\n\f\r />])((?:[\t\n\f\r /]++|(?!>)" + ATTRIBUTE + rb")*+)>"
-    rb"[^<]*+(?:</?span(?:[\t\n\f\r ][^<>]*+)?>[^<]*+)*+</a[\t\n\f\r ]*+>",
+    rb"<a(?=[\t\n\f\r />])(" + ATTRIBUTES + rb")>"
+    rb"[^<]*+" + repeated(rb"</?span(?:[\t\n\f\r ][^<>]*+)?>[^<]*+") + rb"</a[\t\n\f\r ]*+>",
     re.IGNORECASE,
 )
 _MAY_GO_ON = re.compile(
