@@ -218,6 +218,26 @@ def test_the_log_holds_nothing_of_the_visitor(tmp_path: Path) -> None:
     assert [secret for secret in ("s3cret", "203.0.113.77", "/refused", "WebSocket") if secret in said] == []
 
 
+def test_who_has_a_websocket_is_told_that_the_gateway_ends_and_it_waits_for_nobody(tmp_path: Path) -> None:
+    echo = Echo()
+    with (
+        listening(echo) as server,
+        gateway(tmp_path, server.socket.getsockname()[1], "--shutdown-seconds", str(10 * PATIENCE)) as front,
+        open_socket(front) as connection,
+    ):
+        connection.send("hello")
+        connection.recv(timeout=PATIENCE)
+        status = front.stop()
+        with pytest.raises(ConnectionClosed):
+            connection.recv(timeout=PATIENCE)
+        eventually(lambda: bool(echo.closed))
+
+        assert connection.close_code == 1012  # RFC 6455 7.4.1, registered by IANA: service restart
+
+    assert status == 0
+    assert "Traceback" not in front.said()
+
+
 def test_a_site_that_is_down_is_a_502(tmp_path: Path) -> None:
     with gateway(tmp_path, free_port()) as front, pytest.raises(InvalidStatus) as refusal:
         open_socket(front)
