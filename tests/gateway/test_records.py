@@ -52,6 +52,25 @@ def test_a_withdrawal_that_waits_for_the_store_outlives_a_reload(tmp_path: Path)
     assert sorted(actions(tmp_path)) == ["accept_all", "reject_all", "withdraw"]
 
 
+def test_reloads_leave_no_connections_to_the_store_behind(tmp_path: Path) -> None:
+    with raw_site() as site, gateway(tmp_path, site.port, policy=WITH_RECORDS) as front, front.visitor() as visitor:
+        visitor.post("/cookies/choice", data={"choice": "accept_all"})
+        before = open_files(front, "consent.db")
+        for number in range(1, 6):
+            front.process.send_signal(signal.SIGHUP)
+            eventually(lambda: front.said().count("The policy was reloaded") == number, front.said)  # noqa: B023 - at once
+            visitor.post("/cookies/choice", data={"choice": "accept_all"})
+        after = open_files(front, "consent.db")
+
+    assert 0 < after <= before
+
+
+def open_files(front: Front, name: str) -> int:
+    """Return how many files of a name the workers hold open."""
+    links = (link for pid in front.workers() for link in Path(f"/proc/{pid}/fd").iterdir())
+    return sum(link.resolve().name.startswith(name) for link in links)
+
+
 def test_a_withdrawal_that_waits_for_the_store_is_written_before_the_gateway_ends(tmp_path: Path) -> None:
     with raw_site() as site, gateway(tmp_path, site.port, policy=WITH_RECORDS) as front:
         withdraw_while_nothing_can_be_written(front, tmp_path)
@@ -59,6 +78,7 @@ def test_a_withdrawal_that_waits_for_the_store_is_written_before_the_gateway_end
         front.stop()
 
     assert before == ["accept_all"]
+    assert not (tmp_path / "consent.db-wal").exists()  # all is in the one file
     assert actions(tmp_path) == ["accept_all", "withdraw"]
     assert "were not recorded" not in front.said()
 

@@ -106,6 +106,7 @@ class ConsentLog:
     def take_over(self, before: ConsentLog) -> None:
         """Owe what another log of this process owes, whose place this one takes, and what its last attempts leave."""
         self._owed = before._owed
+        before._let_go()
 
     async def settle(self) -> None:
         """Record what is owed, as far as the store takes it in a few seconds; call it before the process ends."""
@@ -114,6 +115,12 @@ class ConsentLog:
                 await self._run(self._settle, seconds=self._seconds[True])
         if lost := len(self._owed):
             _logger.warning("%s withdrawals and refusals were not recorded: the consent log cannot be used.", lost)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Close the store's connections, if it is one that has some; what is still to be written opens them again."""
+        if (close := getattr(self.store, "close", None)) is not None:
+            close()
 
     def _settle(self) -> None:
         while self._owed:
