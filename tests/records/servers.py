@@ -21,7 +21,7 @@ from tests.conftest import KEY, make_policy
 __all__ = ["Load", "SiteProcess", "free_port", "receipts_in"]
 
 ROOT = Path(__file__).parents[2]
-START_SECONDS = 30
+START_SECONDS = 120
 FORM = "choice=accept_all&source=banner"
 HEADERS = {"content-type": "application/x-www-form-urlencoded", "host": "luton.test"}
 
