@@ -20,6 +20,7 @@ LAYERS = (
     ("testing",),
     ("__init__",),  # the public names
     ("middleware",),
+    ("door",),
     ("endpoints", "gate", "shield"),
     ("acts", "receipt_pages"),
     ("tag_watch",),
@@ -57,7 +58,7 @@ DEPTH = {room: depth for depth, rooms in enumerate(LAYERS) for room in rooms}
 DOORS = {
     "itsdangerous": ("consent_cookie",),
     "msgspec": ("policy_file",),
-    "starlette": ("middleware", "endpoints", "gate", "receipt_pages", "shield", "visit", "gateway", "cli"),
+    "starlette": ("middleware", "door", "endpoints", "gate", "receipt_pages", "shield", "visit", "gateway", "cli"),
     "anyio": ("records",),  # Starlette's own
     "sqlalchemy": ("records",),
     "jinja2": ("rendering", "report"),
@@ -261,8 +262,8 @@ def test_a_house_in_order_has_no_violations(tmp_path: Path) -> None:
         pytest.param(
             {"rendering.py": "from starlette.requests import Request\n"},
             [
-                "rendering imports starlette: only middleware, endpoints, gate, receipt_pages, shield, visit, gateway, "
-                "cli may"
+                "rendering imports starlette: only middleware, door, endpoints, gate, receipt_pages, shield, visit, "
+                "gateway, cli may"
             ],
             id="starlette_elsewhere",
         ),

@@ -5,9 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-__all__ = ["conditions_for_app", "etag_for_browser", "individual", "is_marked", "personal", "shared", "unshared"]
+__all__ = [
+    "CONDITIONS",
+    "conditions_for_app",
+    "etag_for_browser",
+    "individual",
+    "is_about_caching",
+    "is_marked",
+    "personal",
+    "shared",
+    "unshared",
+    "varies_by_encoding",
+]
 
 HeaderList = list[tuple[bytes, bytes]]
+
+CONDITIONS = frozenset((b"if-modified-since", b"if-none-match", b"if-range", b"if-unmodified-since", b"range"))
+"""Request headers on which an application may answer with less than the page."""
 
 # They describe the page the app made, not the one that leaves (RFC 9110 14.3; RFC 9530).
 _OF_THE_OTHER_PAGE = frozenset((b"accept-ranges", b"content-digest", b"content-md5", b"digest", b"repr-digest"))
@@ -61,6 +75,11 @@ def personal(headers: Iterable[tuple[bytes, bytes]], state: str, *, signals: Ite
     kept.append((b"vary", _with_members(vary, (b"Cookie", *signals))))
     kept.append((b"cache-control", _private(directives)))
     return kept
+
+
+def is_about_caching(name: bytes) -> bool:
+    """Tell whether a personal page's headers may not keep one with this lower-case name as it is."""
+    return name in _OF_INTEREST
 
 
 def shared(headers: Iterable[tuple[bytes, bytes]], state: str) -> HeaderList:
@@ -132,6 +151,11 @@ def conditions_for_app(value: bytes, state: str, *, is_page: bool) -> bytes:
 def is_marked(value: bytes) -> bool:
     """Tell whether an `If-None-Match` header holds a validator of ours."""
     return _MARK in value
+
+
+def varies_by_encoding(headers: HeaderList) -> bool:
+    """Tell whether caches are told that the answer may be compressed."""
+    return any(b"accept-encoding" in value.lower() for name, value in headers if name.lower() == b"vary")
 
 
 def _all(headers: HeaderList, wanted: bytes) -> list[bytes]:

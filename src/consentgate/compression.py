@@ -50,6 +50,10 @@ class Habit:
         """Tell whether to ask for this page uncompressed."""
         return self._tried == path if self._says_so is None else self._says_so
 
+    def awaits_plain(self, path: str) -> bool:
+        """Tell whether something is to be learnt from this page when it comes uncompressed."""
+        return self._says_so is None and self._tried == path
+
     def came_packed(self, path: str, *, varies: bool) -> None:
         """Note a page that came compressed."""
         if self._says_so is None and varies:

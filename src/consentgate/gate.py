@@ -9,7 +9,7 @@ from itertools import chain
 
 from starlette.types import Message, Send
 
-from consentgate.caching import individual, personal, shared, unshared
+from consentgate.caching import individual, personal, shared, unshared, varies_by_encoding
 from consentgate.compression import Gunzip, Gzip, accepts_gzip
 from consentgate.cookies import is_expiry, set_cookie_name
 from consentgate.csp import Sources, enforced, is_wide_enough, lets_frame_in, nonce_of, widened
@@ -19,12 +19,12 @@ from consentgate.placeholder import MARK, Placeholder
 from consentgate.policy import sources_of
 from consentgate.printed_tags import TagGate
 from consentgate.rendering import Addresses, Place, filled
-from consentgate.response_kind import BYPASSES, FRAGMENT_HEADERS, Kind, carries_tags, kind_of, media_type_of, value_of
+from consentgate.response_kind import BYPASSES, Kind, carries_tags, kind_of, media_type_of, value_of
 from consentgate.rewriter import Rewriter, Surroundings
 from consentgate.tag_watch import Look, TagWatch
-from consentgate.visit import Visit
+from consentgate.visit import FRAGMENT_HEADERS, Visit
 
-__all__ = ["ResponseGate"]
+__all__ = ["ResponseGate", "both", "nothing", "permitted", "words_for"]
 
 HeaderList = list[tuple[bytes, bytes]]
 Fields = Mapping[bytes, bytes]
@@ -45,7 +45,8 @@ class ResponseGate:
         beginnings: where it is remembered how this application's pages begin.
     """
 
-    _through = False  # whether all that follows is none of our business
+    passes = False
+    """Whether all that follows is none of our business, except trailers."""
     _look: Look | None = None
     _start: Message | None = None  # held back until the first piece of the page is there
     _reading: Reading | None = None  # how a page is to be read, until all markup is in it
@@ -70,7 +71,7 @@ class ResponseGate:
     def send(self, message: Message) -> Awaitable[None]:
         """Take a message from the application and pass on what may leave."""
         kind = message["type"]
-        if self._through and kind != "http.response.trailers":
+        if self.passes and kind != "http.response.trailers":
             return self._send(message)
         if kind == "http.response.start":
             return self._on_start(message)
@@ -79,7 +80,7 @@ class ResponseGate:
         if self._start is not None:
             return self._release(self._start, message)
         if kind in _WITH_HEADERS:
-            return self._send({**message, "headers": _permitted(_raw(message), self._visit)})
+            return self._send({**message, "headers": permitted(_raw(message), self._visit)})
         return self._send(message)
 
     def _on_start(self, message: Message) -> Awaitable[None]:
@@ -89,14 +90,14 @@ class ResponseGate:
             message = {**message, "headers": headers}
         fields = {key.lower(): value for key, value in reversed(headers)}  # of several with a name the first
         if b"set-cookie" in fields:
-            headers = _permitted(headers, self._visit)
+            headers = permitted(headers, self._visit)
             message = {**message, "headers": headers}
         if self._visit.is_individual and self._visit.site.has_choice:
             headers = individual(headers, signals=(b"Cookie", *self._visit.site.signal_names))
             message = {**message, "headers": headers}
         kind = kind_of(message["status"], fields, self._visit)
         if kind is Kind.OTHER:
-            self._through = True
+            self.passes = True
             return self._send(message)
         holds_tags = self._visit.site.holds_tags and carries_tags(message["status"], fields, self._visit)
         if (holds_tags or kind is Kind.PAGE) and value_of(fields, b"content-encoding").lower() == "gzip":
@@ -130,7 +131,7 @@ class ResponseGate:
     def _on_part(self, start: Message) -> Awaitable[None]:
         """Pass on a response that gets no markup, but whose tags may have to be held back."""
         if not self._looks_for_tags:
-            self._through = self._look is None
+            self.passes = self._look is None
             return self._send(start)
         return self._before_body(start)
 
@@ -153,7 +154,7 @@ class ResponseGate:
             headers = self._of_a_part(start["headers"], last=False)
             return self._send({**start, "headers": self._encoded(_with_length(headers, None))})
         self._start = start
-        return _nothing()
+        return nothing()
 
     def _on_body(self, message: Message) -> Awaitable[None]:
         packed: bytes = message.get("body", b"")
@@ -214,17 +215,17 @@ class ResponseGate:
         piece = {**message, "body": body} if body or last else None
         start, self._start = self._start, None
         if start is None:
-            return self._send(piece) if piece is not None else _nothing()
+            return self._send(piece) if piece is not None else nothing()
         headers = self._of_a_part(start["headers"], last=last) if self._is_part else start["headers"]
         start["headers"] = self._encoded(_with_length(headers, len(body) if last else None))
-        return self._send(start) if piece is None else _both(self._send, start, piece)
+        return self._send(start) if piece is None else both(self._send, start, piece)
 
     def _unchanged(self, start: Message, body: Message) -> Awaitable[None]:
         """Pass on a whole page as it came, compressed or not."""
-        self._start, self._through = None, True
+        self._start, self.passes = None, True
         if self._gunzip is not None:
             start["headers"] = self._encoded(start["headers"])
-        return _both(self._send, start, body)
+        return both(self._send, start, body)
 
     def _spliced(self, body: bytes, reading: Reading, *, last: bool) -> bytes:
         """Return what may leave of a piece, with the markup if its place is in there."""
@@ -258,7 +259,7 @@ class ResponseGate:
         """Let the rest of the page pass."""
         self._reading = self._injector = None
         waits = self._gzip is not None or self._look is not None or self._placeholder is not None
-        self._through = not waits and self._rewriter is None
+        self.passes = not waits and self._rewriter is None
 
     def _of_a_part(self, headers: HeaderList, *, last: bool) -> HeaderList:
         """Make a part of a page personal when it holds what depends on the choice, or when that is still to be seen."""
@@ -273,13 +274,13 @@ class ResponseGate:
     def _opened(self, headers: HeaderList) -> HeaderList:
         """Prepare for a page that the application has compressed: it is opened here, and packed again as it leaves."""
         self._gunzip, self._gzip = Gunzip(), Gzip()
-        self._visit.site.compression.came_packed(self._visit.path, varies=_varies_by_encoding(headers))
+        self._visit.site.compression.came_packed(self._visit.path, varies=varies_by_encoding(headers))
         return [(key, value) for key, value in headers if key.lower() != b"content-encoding"]
 
     def _would_be_compressed(self, headers: HeaderList, fields: Fields) -> bool:
         """Tell whether the application compresses such pages, and the browser can open them."""
         visit = self._visit
-        would = b"vary" in fields and not value_of(fields, b"content-encoding") and _varies_by_encoding(headers)
+        would = b"vary" in fields and not value_of(fields, b"content-encoding") and varies_by_encoding(headers)
         if visit.method == "GET" and not visit.may_be_packed:
             would = visit.site.compression.came_plain(visit.path, varies=would)
         return would and accepts_gzip(visit.header(b"accept-encoding"))
@@ -287,7 +288,7 @@ class ResponseGate:
     def _encoded(self, headers: HeaderList) -> HeaderList:
         if self._gzip is None:
             return headers
-        vary = [] if _varies_by_encoding(headers) else [(b"vary", b"Accept-Encoding")]
+        vary = [] if varies_by_encoding(headers) else [(b"vary", b"Accept-Encoding")]
         return [*headers, *vary, (b"content-encoding", b"gzip")]
 
     def _release(self, start: Message, message: Message) -> Awaitable[None]:
@@ -301,7 +302,7 @@ class ResponseGate:
         else:  # the page is still to come, and may grow
             headers = self._of_a_part(start["headers"], last=False)
             start = {**start, "headers": self._encoded(_with_length(headers, None))}
-        return _both(self._send, start, message)
+        return both(self._send, start, message)
 
     def _unspliced(self, start: Message) -> Message:
         """Keep a page out of shared caches that is not the same as other visitors get: it has no script of ours."""
@@ -358,17 +359,14 @@ class ResponseGate:
             return Markup(self._with_nonce(visit.site.rendering.shared_head(_place(visit, beginning))))
         if beginning.has_base or self._policies or policy.enforce:
             return self._markup_of_its_own(beginning)
-        head = visit.prepared.head
-        if not visit.is_spoken_to:
-            return Markup(head)
-        words = visit.spot.words(visit.consent.undecided, visit.message, beginning.language, self._is_utf8(beginning))
-        return Markup(head, self._placed(filled(words, visit.back)))
+        words = words_for(visit, beginning, self._charset)
+        return Markup(visit.prepared.head, self._placed(words) if words else b"")
 
     def _markup_of_its_own(self, beginning: Beginning) -> Markup:
         """Return markup for a page with a nonce, a policy or a base, for which nothing is prepared."""
         visit, rendering, consent = self._visit, self._visit.site.rendering, self._visit.consent
         place = _place(visit, beginning)
-        spoken = rendering.place_in(place, beginning.language, self._is_utf8(beginning))
+        spoken = rendering.place_in(place, beginning.language, _is_utf8(beginning, self._charset))
         head = self._with_nonce(
             rendering.head(
                 place,
@@ -383,10 +381,6 @@ class ResponseGate:
         if visit.message is not None:
             return Markup(head, self._placed(rendering.confirmation(spoken, visit.message, visit.back)))
         return Markup(head)
-
-    def _is_utf8(self, beginning: Beginning) -> bool:
-        """Tell whether browsers read the page as UTF-8: its headers count before what it says itself."""
-        return self._charset in _UTF_8 if self._charset else beginning.is_utf8
 
     def _placed(self, banner: bytes) -> bytes:
         """Return what goes to the policy's place, which is nothing where the application has one of its own."""
@@ -427,12 +421,33 @@ class ResponseGate:
         return head
 
 
+def words_for(visit: Visit, beginning: Beginning, charset: str) -> bytes:
+    """Return the question, or what confirms a choice, as it is prepared for pages without a nonce, policy or base.
+
+    Args:
+        visit: the request.
+        beginning: what is known of the page.
+        charset: what its headers call its charset.
+    """
+    if not visit.prepared.is_spoken_to:
+        return b""
+    is_utf8 = _is_utf8(beginning, charset)
+    parts = visit.spot.words(visit.consent.undecided, visit.message, beginning.language, is_utf8)
+    return filled(parts, visit.back)
+
+
+def _is_utf8(beginning: Beginning, charset: str) -> bool:
+    """Tell whether browsers read a page as UTF-8: its headers count before what it says itself."""
+    return charset in _UTF_8 if charset else beginning.is_utf8
+
+
 def _place(visit: Visit, seen: Beginning | Surroundings) -> Place:
     """Return where markup will stand, by what was seen of the page before it."""
     return replace(visit.place, origin=visit.authority) if seen.has_base else visit.place
 
 
-async def _both(send: Send, first: Message, second: Message) -> None:
+async def both(send: Send, first: Message, second: Message) -> None:
+    """Send two messages, one after the other."""
     await send(first)
     await send(second)
 
@@ -446,7 +461,7 @@ def _explain(injector: Injector) -> None:
         )
 
 
-def _permitted(headers: HeaderList, visit: Visit) -> HeaderList:
+def permitted(headers: HeaderList, visit: Visit) -> HeaderList:
     """Return a response's headers without the cookies that the visitor did not agree to; the rest keep their order."""
     return [pair for pair in headers if pair[0].lower() != b"set-cookie" or _may_set(pair[1], visit)]
 
@@ -474,11 +489,6 @@ def _withheld(visit: Visit, category: str) -> bool:
     if (observer := visit.site.observer) is not None:
         observer.cookie_withheld(visit.host, category)
     return False
-
-
-def _varies_by_encoding(headers: HeaderList) -> bool:
-    """Tell whether caches are told that the answer may be compressed."""
-    return "accept-encoding" in ",".join(_text(value).lower() for key, value in headers if key.lower() == b"vary")
 
 
 def _with_length(headers: HeaderList, length: int | None) -> HeaderList:
@@ -515,5 +525,5 @@ def _warn_meta_policy() -> None:
     )
 
 
-async def _nothing() -> None:
+async def nothing() -> None:
     """Wait for the first piece of the body: only then is the page's length known."""

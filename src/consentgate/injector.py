@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from consentgate.page_reader import ATTRIBUTES, SCRIPT_MARK, TAG, repeated
 
-__all__ = ["Beginning", "Beginnings", "Injector", "Markup", "Reading"]
+__all__ = ["Beginning", "Beginnings", "Injector", "Known", "Markup", "Reading"]
 
 _LONGEST_TOKEN = 65_536  # bytes of one tag; a page with a longer one is left alone, however it is cut
 _CHARSET_WINDOW = 1_024  # bytes in which browsers look for <meta charset> (HTML 13.2.3.2)
@@ -132,7 +132,7 @@ class Reading(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
+class Known:
     """Keep how a page began, up to the end of its `<body>` tag, and what was learnt about it on the way."""
 
     text: bytes
@@ -141,12 +141,27 @@ class _Known:
     of_head: Beginning
     of_body: Beginning
 
+    def spliced(self, page: bytes, head: bytes, body: bytes) -> bytes:
+        """Return the first piece of a page that begins so, with its markup."""
+        rest = memoryview(page)[len(self.text) :]  # copied once only
+        return b"".join((self.to_head, head, self.to_body, body, rest))
+
 
 class Beginnings:
     """Remember how pages begin, so that a page that begins like the last one at its address need not be read again."""
 
     def __init__(self) -> None:
-        self._known: dict[Reading, _Known] = {}
+        self._known: dict[tuple[str, bool, bool], Known] = {}
+
+    def known(self, page: bytes, reading: tuple[str, bool, bool]) -> Known | None:
+        """Return the beginning that a page begins with, or `None` when it begins as none before it at its address.
+
+        Args:
+            page: the first piece.
+            reading: the fields of a `Reading`, how it is to be read.
+        """
+        known = self._known.get(reading)
+        return known if known is not None and page.startswith(known.text) else None
 
     def splice(self, page: bytes, reading: Reading, markup: Callable[[Beginning], Markup]) -> bytes | None:
         """Put markup into the first piece of a page, or return `None` when it does not begin as one before it did.
@@ -158,15 +173,14 @@ class Beginnings:
             reading: how it is to be read.
             markup: called with what is known of the page.
         """
-        known = self._known.get(reading)
-        if known is None or not page.startswith(known.text):
+        known = self.known(page, reading)
+        if known is None:
             return None
         of_head = markup(known.of_head)
         of_body = of_head if known.of_body is known.of_head else markup(known.of_body)
-        rest = memoryview(page)[len(known.text) :]  # copied once only
-        return b"".join((known.to_head, of_head.head, known.to_body, of_body.body, rest))
+        return known.spliced(page, of_head.head, of_body.body)
 
-    def learn(self, reading: Reading, known: _Known) -> None:
+    def learn(self, reading: Reading, known: Known) -> None:
         """Keep a beginning in place of the one that was known; few are kept, and none that is long."""
         if len(known.text) + len(reading.address) > _LONGEST_KNOWN:  # visitors make up addresses
             return
@@ -484,7 +498,7 @@ class Injector:
         if len(self._inserts) == 2:
             page, (head_at, _) = body.string, self._inserts[0]
             text, to_head, to_body = page[: body.end()], page[:head_at], page[head_at : body.end()]
-            beginnings.learn(self._reading, _Known(text, to_head, to_body, self._of_head, self._beginning))
+            beginnings.learn(self._reading, Known(text, to_head, to_body, self._of_head, self._beginning))
 
     def _skip_links(self, data: bytes, at: int) -> int:
         """Find the end of the links to parts of the page that a body begins with; in doubt there are none."""

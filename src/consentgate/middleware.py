@@ -15,11 +15,10 @@ from starlette.types import Receive, Scope, Send
 
 from consentgate.consent_cookie import ConsentCookie, Seal, key_problems
 from consentgate.cookie_rules import CookieRules
+from consentgate.door import Door
 from consentgate.endpoints import Endpoints
 from consentgate.errors import ConfigurationError, Problem
 from consentgate.field_types import as_tuple
-from consentgate.gate import ResponseGate
-from consentgate.injector import Beginnings
 from consentgate.notices import warn_once
 from consentgate.observer import Observer
 from consentgate.policy import ConsentPolicy
@@ -27,7 +26,6 @@ from consentgate.policy_file import load_policy
 from consentgate.records import ConsentLog, RecordStore, address_problem, open_store
 from consentgate.rendering import Rendering
 from consentgate.shield import show_to_app
-from consentgate.tag_watch import TagWatch
 from consentgate.template_rules import template_problems
 from consentgate.visit import RequestConsent, Site, Visit
 
@@ -86,8 +84,7 @@ class ConsentMiddleware:
             self._fault = error
             return
         self._endpoints = Endpoints(self._site)
-        self._watch = TagWatch(self._site.policy)
-        self._beginnings = Beginnings()
+        self._door = Door(self._site)
         if self._site.holds_tags:
             _ = self._site.printed_tags  # worked out now, not for the first visitor
 
@@ -103,7 +100,7 @@ class ConsentMiddleware:
         if kind == "http" and (found := self._endpoints.find(scope)):
             await _respond(*found, visit, scope, receive, send)
             return
-        gated: Send = ResponseGate(visit, send, self._watch, self._beginnings).send
+        gated = self._door.guard(visit, send) if kind == "http" else self._door.gate(visit, send).send
         recorder: Recorder | None = (scope.get("extensions") or _NO_EXTENSIONS).get(RECORDER)
         if recorder is not None:
             gated = recorder.record(self._site, gated)

@@ -10,11 +10,10 @@ from functools import lru_cache
 
 from consentgate.caching import is_marked
 from consentgate.notices import warn_once
-from consentgate.visit import Visit
+from consentgate.visit import FRAGMENT_HEADERS, Visit
 
 __all__ = [
     "BYPASSES",
-    "FRAGMENT_HEADERS",
     "Kind",
     "carries_tags",
     "is_fragment",
@@ -28,9 +27,6 @@ Fields = Mapping[bytes, bytes]
 # With these a server lets the application send a file by its path: no bytes would come by to put a banner into.
 BYPASSES = ("http.response.pathsend", "http.response.zerocopysend")
 
-# Libraries that fetch a part of a page say so; what they get is no document.
-FRAGMENT_HEADERS = (b"hx-request", b"turbo-frame", b"x-up-target", b"x-pjax", b"x-requested-with")
-_OF_FRAGMENTS = frozenset(FRAGMENT_HEADERS)
 # Turbo Drive up to 7 and Turbolinks say no more of themselves than these media types; no browser asks for just them.
 _TURBO_ACCEPTS = b"text/html, application/xhtml+xml"
 _PAGE_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"))
@@ -135,7 +131,7 @@ def _is_marked_page(fields: Fields, visit: Visit) -> bool:
 
 def is_fragment(visit: Visit) -> bool:
     """Tell whether a library asks for a part of a page."""
-    if _OF_FRAGMENTS.isdisjoint(visit.fields):
+    if visit.is_plain:
         return False
     if visit.header(b"hx-request") == "true" and not visit.header(b"hx-boosted"):
         return True

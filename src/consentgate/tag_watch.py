@@ -46,9 +46,7 @@ class TagWatch:
             headers: the response's, as the application wrote them.
             fields: the same by lower-case name.
         """
-        place = hash((visit.host, visit.path))
-        looks = self._looks.get(place, 0)
-        if looks >= _LOOKS or (not looks and len(self._looks) >= _MOST_PATHS):
+        if self.is_done_at(visit.host, visit.path):
             return None
         # Error pages have addresses without end, and look like the rest of the site.
         if status != 200 or visit.method == "HEAD" or not _is_readable(fields):
@@ -56,11 +54,17 @@ class TagWatch:
         granted = visit.consent.granted
         if granted == self._everything:
             return None
-        self._looks[place] = looks + 1
+        place = hash((visit.host, visit.path))
+        self._looks[place] = self._looks.get(place, 0) + 1
         for key, value in headers:
             if key.lower() == b"link":
                 self.report(tags_in_link_header(value), granted)
         return Look(self, granted)
+
+    def is_done_at(self, host: str, path: str) -> bool:
+        """Tell whether no further page at this address is looked at."""
+        looks = self._looks.get(hash((host, path)), 0)
+        return looks >= _LOOKS or (not looks and len(self._looks) >= _MOST_PATHS)
 
     def report(self, findings: Iterable[Finding], granted: frozenset[str]) -> None:
         """Say, once for each service, what a page carries although the visitor did not agree to it."""

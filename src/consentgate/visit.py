@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from starlette.types import Scope
 
+from consentgate.caching import CONDITIONS
 from consentgate.compression import Habit
 from consentgate.consent import OUTCOMES, Consent
 from consentgate.consent_cookie import ConsentCookie, CookieTarget, Seal
@@ -26,12 +27,16 @@ from consentgate.records import ConsentLog
 from consentgate.rendering import Place, Rendering
 from consentgate.storage import matches
 
-__all__ = ["Prepared", "RequestConsent", "Site", "Spot", "Visit"]
+__all__ = ["FRAGMENT_HEADERS", "Prepared", "RequestConsent", "Site", "Spot", "Visit"]
 
 MESSAGE_SECONDS = 60  # for how long a choice made without scripts can be confirmed
 _MESSAGE = "-message"  # what the message cookie's name has after the consent cookie's
 _MOST_SPOTS = 256  # hosts that are prepared for: visitors can send any
 _MOST_PREPARED = 64  # choices that are prepared for at each of them
+# Libraries that fetch a part of a page say so; what they get is no document.
+FRAGMENT_HEADERS = (b"hx-request", b"turbo-frame", b"x-up-target", b"x-pjax", b"x-requested-with")
+_SIGNALS = (b"sec-gpc", b"dnt")
+_SPECIAL = frozenset((*FRAGMENT_HEADERS, *CONDITIONS, *_SIGNALS))
 _NONE: dict[bytes, bytes] = {}
 _PLAIN_PATH = re.compile(rb"/(?!/)[A-Za-z0-9/_.~-]{0,500}")  # needs neither quoting nor a check before it leads back
 _LONGEST_KEPT = 256  # characters of a path that is remembered: visitors choose the paths they ask for
@@ -89,8 +94,8 @@ class Site:
     @cached_property
     def signals(self) -> frozenset[tuple[bytes, bytes]]:
         """The request headers that count as a refusal."""
-        heard = ((b"sec-gpc", self.policy.gpc == "honour"), (b"dnt", self.policy.dnt))
-        return frozenset((name, b"1") for name, counts in heard if counts)
+        heard = (self.policy.gpc == "honour", self.policy.dnt)
+        return frozenset((name, b"1") for name, counts in zip(_SIGNALS, heard, strict=True) if counts)
 
     @cached_property
     def signal_names(self) -> tuple[bytes, ...]:
@@ -161,12 +166,14 @@ class Prepared:
     Args:
         state: what tells this page from others' pages at the same address.
         is_due: whether there is anything to put in; for a visitor who refused, nothing is.
+        is_spoken_to: whether the visitor is asked something, or told that a choice is saved.
         sources: what a Content-Security-Policy has to let through for them.
         head: what goes to the end of the head.
     """
 
     state: str
     is_due: bool
+    is_spoken_to: bool
     sources: Mapping[str, Sequence[str]]
     head: bytes
 
@@ -192,6 +199,7 @@ class Preparation:
         put_in = rendering.fingerprint(place, granted, undecided, message)
         return Prepared(
             state=f"{put_in}{_digest(granted)}",
+            is_spoken_to=is_spoken_to,
             is_due=is_spoken_to or rendering.has_script(place, granted),
             sources=sources_of(self._site.policy, granted),
             head=rendering.head(place, granted, styled=is_spoken_to, scripted=bool(undecided)),
@@ -239,26 +247,38 @@ class Visit:
         scope: the ASGI scope as the server made it: routers change it later.
     """
 
+    # What most requests leave as it is; at the class, as each attribute set in `__init__` takes its time.
     is_individual = False  # whether what the application answers may depend on what this visitor agreed to
+    left_alone = False  # set when the application asks for it
+    places_banner = False  # … and when it has a place of its own for the banner
+    may_be_packed = False  # set when the application was asked for gzip, which the gate opens
 
     def __init__(self, site: Site, scope: Scope) -> None:
         self.site = site
+        self.scope = dict(scope)  # a copy takes no longer than two look-ups, and most requests need nothing of it
         headers: Any = scope.get("headers") or ()
         fields = dict(headers) if type(headers) is list else _NONE
         if b"host" not in fields or len(fields) != len(headers):
             headers, fields = _in_order(headers)
         self.headers: list[tuple[bytes, bytes]] = headers
         self.fields: dict[bytes, bytes] = fields  # by name, the first of several
-        self.cookies: bytes = fields.get(b"cookie", b"")
-        self.method: str = scope.get("method", "GET")
-        self.path: str = scope.get("path", "/")
-        self.left_alone = False  # set when the application asks for it
-        self.places_banner = False  # … and when it has a place of its own for the banner
-        self.may_be_packed = False  # set when the application was asked for gzip, which the gate opens
-        self._raw_path: bytes = scope.get("raw_path") or b""
-        self._query: bytes = scope.get("query_string") or b""
-        self._root_path: str = scope.get("root_path") or ""
-        self._over_https = scope.get("scheme") in ("https", "wss")
+        self.cookies = cookies = fields.get(b"cookie", b"")
+        # Whether one of the cookies may be one that the visitor can refuse.
+        self.has_optional_cookies = cookies != b"" and site.rules.may_hold_optional(cookies)
+        # Whether it has no condition, no refusal, and is no part of a page: one look instead of one for each later on.
+        self.is_plain = _SPECIAL.isdisjoint(fields)
+
+    @property
+    def method(self) -> str:
+        """The request's method."""
+        method: str = self.scope.get("method", "GET")
+        return method
+
+    @property
+    def path(self) -> str:
+        """The path that the visitor asked for, decoded."""
+        path: str = self.scope.get("path", "/")
+        return path
 
     def header(self, name: bytes) -> str:
         """Return a request header's value, or an empty string."""
@@ -268,7 +288,35 @@ class Visit:
     @once
     def spot(self) -> Spot:
         """What is prepared for the host the visitor asked for."""
-        return self.site.spot(self.fields.get(b"host", b""), self._over_https, self._root_path)
+        self._settle()
+        return self.spot
+
+    @once
+    def consent(self) -> Consent:
+        """What the visitor agreed to."""
+        self._settle()
+        return self.consent
+
+    @once
+    def message(self) -> str | None:
+        """The outcome to confirm on this page, when a choice was made a moment ago without scripts."""
+        self._settle()
+        return self.message
+
+    @once
+    def _consent_values(self) -> list[bytes]:
+        self._settle()
+        return self._consent_values
+
+    def _settle(self) -> None:
+        """Work out what follows from host and cookies: in one go, as pages need it all, and four take twice as long."""
+        site, scope, cookies = self.site, self.scope, self.cookies
+        over_https = scope.get("scheme") in ("https", "wss")
+        spot = self.spot = site.spot(self.fields.get(b"host", b""), over_https, scope.get("root_path") or "")
+        values = self._consent_values = values_of(cookies, spot.cookie_name)
+        signalled = not self.is_plain and any(pair in site.signals for pair in self.headers)
+        self.consent = site.cookie.read(values, site.now(), signalled=signalled)
+        self.message = _message_in(cookies, spot.message_name)
 
     @property
     def host(self) -> str:
@@ -285,16 +333,6 @@ class Visit:
         """Where the short-lived cookie lives that lets the next page confirm a choice."""
         return self.spot.message_target
 
-    @once
-    def has_optional_cookies(self) -> bool:
-        """Whether one of the cookies may be one that the visitor can refuse."""
-        return self.site.rules.may_hold_optional(self.cookies)
-
-    @once
-    def consent(self) -> Consent:
-        """What the visitor agreed to."""
-        return self.site.cookie.read(self._consent_values, self.site.now(), signalled=self._signalled)
-
     @property
     def place(self) -> Place:
         """Where markup for this request will stand."""
@@ -307,9 +345,14 @@ class Visit:
         return self.spot.prepared(consent.granted, consent.undecided, self.message)
 
     @property
+    def grants_everything(self) -> bool:
+        """Whether nothing is withheld from this visitor."""
+        return self.consent.granted == self.site.rules.everything
+
+    @property
     def is_spoken_to(self) -> bool:
         """Whether a page says something to this visitor: the question, or that a choice is saved."""
-        return not self.consent.is_decided or self.message is not None
+        return self.prepared.is_spoken_to
 
     @property
     def awaits_markup(self) -> bool:
@@ -352,25 +395,19 @@ class Visit:
         """The path that leads back to this page after a choice; empty for an answer to a form."""
         if self.method not in ("GET", "HEAD"):
             return ""
-        if not self._query and not self._root_path and _PLAIN_PATH.fullmatch(self._raw_path):
-            return self._raw_path.decode("ascii")
-        path = self._raw_path.partition(b"?")[0].decode("latin-1") or _quoted(self.path)
+        raw_path: bytes = self.scope.get("raw_path") or b""
+        query: bytes = self.scope.get("query_string") or b""
+        if not query and not self.scope.get("root_path") and _PLAIN_PATH.fullmatch(raw_path):
+            return raw_path.decode("ascii")
+        path = raw_path.partition(b"?")[0].decode("latin-1") or _quoted(self.path)
         if not _is_below(path, self.root):  # hypercorn and granian know the path only as a proxy passes it on
             path = self.root + path
-        address = path + (f"?{self._query.decode('latin-1')}" if self._query else "")
+        address = path + (f"?{query.decode('latin-1')}" if query else "")
         return local_path(quote(address, safe="/%?#[]@!$&()*+,;=:-._~")) or ""
-
-    @once
-    def message(self) -> str | None:
-        """The outcome to confirm on this page, when a choice was made a moment ago without scripts."""
-        if self.cookies.find(self.spot.message_name) < 0:
-            return None
-        values = values_of(self.cookies, self.spot.message_name)
-        return next((value.decode() for value in values if value in _OUTCOME_BYTES), None)
 
     @property
     def _path_in_app(self) -> str:
-        root = self._root_path.rstrip("/")
+        root: str = (self.scope.get("root_path") or "").rstrip("/")
         return self.path[len(root) :] if _is_below(self.path, root) else self.path
 
     def expiries(self, consent: Consent, *, turn: int | None = None, in_folders: bool = False) -> list[bytes]:
@@ -378,6 +415,8 @@ class Visit:
 
         With `in_folders`, also what the policy puts into folders whose cookies this request does not carry.
         """
+        if consent.granted == self.site.rules.everything:  # most visitors with such cookies have agreed to them
+            return []
         unseen = self.site.rules.in_folders(consent.granted) if in_folders else []
         if not unseen and not self.has_optional_cookies:
             return []
@@ -416,18 +455,6 @@ class Visit:
         cookie = self.site.cookie
         return self.target.line(cookie.dump(consent), cookie.max_age(consent, self.site.now()))
 
-    @once
-    def _consent_values(self) -> list[bytes]:
-        return values_of(self.cookies, self.spot.cookie_name)
-
-    @property
-    def _signalled(self) -> bool:
-        """Whether the browser refuses for the visitor: the value has to be exactly `1` (Global Privacy Control)."""
-        site = self.site
-        if self.fields.keys().isdisjoint(site.signal_names):
-            return False
-        return any(pair in site.signals for pair in self.headers)
-
 
 class RequestConsent:
     """Tell the application what this visitor agreed to; reads the cookie when first asked.
@@ -435,9 +462,10 @@ class RequestConsent:
     It is `request.state.consent` in Starlette and FastAPI, and `consent_from(scope)` anywhere else.
     """
 
+    is_open = True  # until the response is complete
+
     def __init__(self, visit: Visit) -> None:
         self._visit = visit
-        self.is_open = True  # until the response is complete
 
     def allows(self, category: str) -> bool:
         """Tell whether a category is on for this visitor."""
@@ -506,6 +534,12 @@ def _in_order(headers: Iterable[tuple[bytes, bytes]]) -> tuple[list[tuple[bytes,
     fields = dict(reversed(kept))
     cookies = [value for key, value in kept if key == b"cookie"]
     return kept, fields | {b"cookie": b"; ".join(cookies)} if cookies else fields
+
+
+def _message_in(cookies: bytes, name: bytes) -> str | None:
+    if cookies.find(name) < 0:
+        return None
+    return next((value.decode() for value in values_of(cookies, name) if value in _OUTCOME_BYTES), None)
 
 
 def _target(policy: ConsentPolicy, host: str, *, over_https: bool) -> CookieTarget:
