@@ -71,20 +71,16 @@ class _Page:
 
     Args:
         start: what leaves, save for the length.
-        headers: the application's, in case that the gate has to see them.
-        meanings: of all these headers' names.
+        meanings: of all its headers' names.
         charset: what they call the page's charset.
-        is_individual: whether the visitor's choice had been asked for when they came.
     """
 
-    __slots__ = ("charset", "headers", "is_individual", "meanings", "start")
+    __slots__ = ("charset", "meanings", "start")
 
-    def __init__(self, start: Message, headers: HeaderList, meanings: int, charset: str, is_individual: bool) -> None:
+    def __init__(self, start: Message, meanings: int, charset: str) -> None:
         self.start = start
-        self.headers = headers
         self.meanings = meanings
         self.charset = charset
-        self.is_individual = is_individual
 
 
 class Door:
@@ -128,10 +124,9 @@ class Door:
                     if pieces := self._spliced(visit, held, message):
                         passes = True
                         return both(send, *pieces)
-                    visit.is_individual, visit.left_alone = held.is_individual, False  # as they were
                     gate = self.gate(visit, send)
-                    return both(gate.send, {**held.start, "headers": held.headers}, message)
-                if message["type"] == "http.response.start":
+                    gate.take_over(held.start, held.charset)
+                elif message["type"] == "http.response.start":
                     found = self._started(visit, message)
                     if isinstance(found, _Page):
                         page = found
@@ -139,7 +134,7 @@ class Door:
                     if found is not None:
                         passes = True
                         return send(found)
-                gate = self.gate(visit, send)
+                gate = gate or self.gate(visit, send)
             leaves = gate.send(message)
             passes = gate.passes
             return leaves
@@ -187,8 +182,7 @@ class Door:
         start = {**message, "headers": self._page_headers(visit, allowed, seen)}
         if not (visit.prepared.is_due or self._site.holds_tags):
             return start
-        # What an application does with its own list later is not ours to see.
-        return _Page(start, headers.copy(), seen, media_type.charset, was_individual)
+        return _Page(start, seen, media_type.charset)
 
     def _is_usual_page(self, visit: Visit, status: int) -> bool:
         """Tell whether this is a page for a browser's window, that nothing is to be learnt from."""

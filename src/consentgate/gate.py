@@ -136,16 +136,31 @@ class ResponseGate:
         return self._before_body(start)
 
     def _on_page(self, start: Message, fields: Fields) -> Awaitable[None]:
-        visit = self._visit
         self._charset = media_type_of(fields[b"content-type"]).charset
-        self._reading = Reading(
+        self._reading = self._way_to_read()
+        if self._gunzip is None and self._would_be_compressed(start["headers"], fields):
+            self._gzip = Gzip()
+        return self._before_body(start)
+
+    def _way_to_read(self) -> Reading:
+        visit = self._visit
+        return Reading(
             address=visit.path,
             page_expected=not visit.site.is_shared and visit.fields.get(b"sec-fetch-dest") == b"document",
             charset_known=bool(self._charset),
         )
-        if self._gunzip is None and self._would_be_compressed(start["headers"], fields):
-            self._gzip = Gzip()
-        return self._before_body(start)
+
+    def take_over(self, start: Message, charset: str) -> None:
+        """Go on with a page whose first piece is still to come, and whose headers were looked at before.
+
+        Args:
+            start: the page's start as it leaves, but for its length.
+            charset: what it calls the page's charset.
+        """
+        self._start, self._charset = start, charset
+        self._looks_for_tags = self._visit.site.holds_tags
+        if self._visit.prepared.is_due:
+            self._reading = self._way_to_read()
 
     def _before_body(self, start: Message) -> Awaitable[None]:
         """Hold the headers back until the first piece of the body tells its length."""

@@ -304,19 +304,26 @@ class Visit:
         return self.message
 
     @once
+    def prepared(self) -> Prepared:
+        """What a page gets for this visitor's choice."""
+        self._settle()
+        return self.prepared
+
+    @once
     def _consent_values(self) -> list[bytes]:
         self._settle()
         return self._consent_values
 
     def _settle(self) -> None:
-        """Work out what follows from host and cookies: in one go, as pages need it all, and four take twice as long."""
+        """Work out what follows from host and cookies: in one go, as pages need it all, and five take twice as long."""
         site, scope, cookies = self.site, self.scope, self.cookies
         over_https = scope.get("scheme") in ("https", "wss")
         spot = self.spot = site.spot(self.fields.get(b"host", b""), over_https, scope.get("root_path") or "")
         values = self._consent_values = values_of(cookies, spot.cookie_name)
         signalled = not self.is_plain and any(pair in site.signals for pair in self.headers)
-        self.consent = site.cookie.read(values, site.now(), signalled=signalled)
-        self.message = _message_in(cookies, spot.message_name)
+        consent = self.consent = site.cookie.read(values, site.now(), signalled=signalled)
+        message = self.message = _message_in(cookies, spot.message_name)
+        self.prepared = spot.prepared(consent.granted, consent.undecided, message)
 
     @property
     def host(self) -> str:
@@ -337,12 +344,6 @@ class Visit:
     def place(self) -> Place:
         """Where markup for this request will stand."""
         return self.spot.place
-
-    @once
-    def prepared(self) -> Prepared:
-        """What a page gets for this visitor's choice."""
-        consent = self.consent
-        return self.spot.prepared(consent.granted, consent.undecided, self.message)
 
     @property
     def grants_everything(self) -> bool:
