@@ -21,7 +21,8 @@ from consentgate.visit import Site, Visit
 
 __all__ = ["Door"]
 
-HeaderList = list[tuple[bytes, bytes]]
+Header = tuple[bytes, bytes]
+HeaderList = list[Header]
 
 # What a response header's name means here.
 _NOTHING = 0
@@ -71,15 +72,15 @@ class _Page:
 
     Args:
         start: what leaves, save for the length.
-        meanings: of all its headers' names.
-        charset: what they call the page's charset.
+        length: the header that says how long it was, if one does.
+        charset: what its headers call its charset.
     """
 
-    __slots__ = ("charset", "meanings", "start")
+    __slots__ = ("charset", "length", "start")
 
-    def __init__(self, start: Message, meanings: int, charset: str) -> None:
+    def __init__(self, start: Message, length: Header | None, charset: str) -> None:
         self.start = start
-        self.meanings = meanings
+        self.length = length
         self.charset = charset
 
 
@@ -147,14 +148,18 @@ class Door:
         if headers.__class__ is not list:  # it may be a generator, or missing
             return None
         meanings = self._meanings
-        content_type, seen = b"", 0
+        content_type, length, seen = b"", None, 0
         try:
-            for name, value in headers:
+            for header in headers:
+                name, value = header
                 if meaning := meanings[name]:
-                    if meaning == _CONTENT_TYPE:
-                        if seen & _CONTENT_TYPE:
+                    if meaning <= _LENGTH:
+                        if seen & meaning:  # there are two of them
                             return None
-                        content_type = value
+                        if meaning == _CONTENT_TYPE:
+                            content_type = value
+                        else:
+                            length = header
                     seen |= meaning
                 if value.__class__ is not bytes:
                     return None
@@ -182,18 +187,19 @@ class Door:
         start = {**message, "headers": self._page_headers(visit, allowed, seen)}
         if not (visit.prepared.is_due or self._site.holds_tags):
             return start
-        return _Page(start, seen, media_type.charset)
+        return _Page(start, length, media_type.charset)
 
     def _is_usual_page(self, visit: Visit, status: int) -> bool:
         """Tell whether this is a page for a browser's window, that nothing is to be learnt from."""
-        if not self._is_usual or visit.left_alone or visit.fields.get(b"sec-fetch-dest") not in _WINDOWS:
+        if not self._is_usual or visit.is_skipped or visit.fields.get(b"sec-fetch-dest") not in _WINDOWS:
             return False
-        if visit.method not in _METHODS or visit.is_skipped or is_fragment(visit):
+        if (not visit.is_plain and is_fragment(visit)) or visit.scope.get("method") not in _METHODS:
             return False
-        if not visit.may_be_packed and self._site.compression.awaits_plain(visit.path):
+        path = visit.path
+        if not visit.may_be_packed and self._site.compression.awaits_plain(path):
             return False
         if status == 200:
-            return self._watch.is_done_at(visit.spot.host, visit.path) or visit.grants_everything
+            return self._watch.is_done_at(visit.spot.host, path) or visit.grants_everything
         return status >= 400
 
     def _page_headers(self, visit: Visit, headers: HeaderList, meanings: int) -> HeaderList:
@@ -202,7 +208,7 @@ class Door:
             kept = personal(headers, visit.prepared.state, signals=self._site.signal_names)
         else:
             kept = headers + self._of_personal
-        if lines := visit.housekeeping():
+        if not visit.is_tidy and (lines := visit.housekeeping()):
             kept += [(b"set-cookie", line) for line in lines]
         return kept
 
@@ -221,12 +227,11 @@ class Door:
         spliced = self._with_markup(visit, body, page.charset)
         if spliced is None:
             return None
-        if page.meanings & _LENGTH:
-            meanings = self._meanings
-            headers = [pair for pair in start["headers"] if meanings[pair[0]] != _LENGTH]
+        if page.length is not None:
+            headers = start["headers"]
+            headers.remove(page.length)
             if last:
                 headers.append((b"content-length", b"%d" % len(spliced)))
-            start["headers"] = headers
         return start, {**message, "body": spliced}
 
     def _with_markup(self, visit: Visit, piece: bytes, charset: str) -> bytes | None:

@@ -448,7 +448,8 @@ def words_for(visit: Visit, beginning: Beginning, charset: str) -> bytes:
         return b""
     is_utf8 = _is_utf8(beginning, charset)
     parts = visit.spot.words(visit.consent.undecided, visit.message, beginning.language, is_utf8)
-    return filled(parts, visit.back)
+    plain = visit.plain_path
+    return filled(parts, visit.back) if plain is None else plain.join(parts)
 
 
 def _is_utf8(beginning: Beginning, charset: str) -> bool:

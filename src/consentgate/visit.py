@@ -17,7 +17,7 @@ from consentgate.compression import Habit
 from consentgate.consent import OUTCOMES, Consent
 from consentgate.consent_cookie import ConsentCookie, CookieTarget, Seal
 from consentgate.cookie_rules import CookieRules
-from consentgate.cookies import domains_to_clear, names_in, values_of
+from consentgate.cookies import domains_to_clear, names_in, only_value, values_of
 from consentgate.notices import warn_once
 from consentgate.observer import Observer
 from consentgate.origin import host_of, local_path
@@ -37,6 +37,7 @@ _MOST_PREPARED = 64  # choices that are prepared for at each of them
 FRAGMENT_HEADERS = (b"hx-request", b"turbo-frame", b"x-up-target", b"x-pjax", b"x-requested-with")
 _SIGNALS = (b"sec-gpc", b"dnt")
 _SPECIAL = frozenset((*FRAGMENT_HEADERS, *CONDITIONS, *_SIGNALS))
+_MOST_READY = 512  # verified cookies whose meaning is ready at each of them
 _NONE: dict[bytes, bytes] = {}
 _PLAIN_PATH = re.compile(rb"/(?!/)[A-Za-z0-9/_.~-]{0,500}")  # needs neither quoting nor a check before it leads back
 _LONGEST_KEPT = 256  # characters of a path that is remembered: visitors choose the paths they ask for
@@ -216,6 +217,16 @@ class Preparation:
         return rendering.confirmation_parts(place, message)
 
 
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """Hold what a verified cookie means and brings, from one time to another (seconds since 1970)."""
+
+    consent: Consent
+    prepared: Prepared
+    since: float
+    until: float
+
+
 class Spot:
     """Hold what is the same for all requests to one host: its cookies' names and what its pages get.
 
@@ -237,6 +248,39 @@ class Spot:
         self.place = Place(listed, self.root, self.target.secure)
         prepared_here = site.preparation(self.place)
         self.prepared, self.words = prepared_here.prepared, prepared_here.words
+        self._site = site
+        self._ready: dict[bytes, _Ready] = {}
+
+    def ready_for(self, cookies: bytes) -> tuple[Consent, Prepared] | None:
+        """Return what is remembered for a request's cookies: none of ours, or a single one that was verified before.
+
+        This is where most requests for pages end; all others are read with care. Nothing that a visitor could make up
+        is remembered: only values whose signature is right.
+        """
+        name = self.cookie_name  # with it the message cookie's begins as well
+        if cookies.find(name) < 0:
+            return self._undecided
+        value = only_value(cookies, name)
+        if value is None:
+            return None
+        now = self._site.now()
+        ready = self._ready.get(value)
+        if ready is not None and ready.since <= now < ready.until:
+            return ready.consent, ready.prepared
+        verified = self._site.cookie.verified(value, now)
+        if verified is None:
+            return None
+        consent = verified.consent
+        ready = _Ready(consent, self.prepared(consent.granted, consent.undecided, None), verified.since, verified.until)
+        if len(self._ready) >= _MOST_READY:
+            self._ready.clear()
+        self._ready[value] = ready
+        return ready.consent, ready.prepared
+
+    @cached_property
+    def _undecided(self) -> tuple[Consent, Prepared]:
+        consent = self._site.cookie.read((), self._site.now())
+        return consent, self.prepared(consent.granted, consent.undecided, None)
 
 
 class Visit:
@@ -251,6 +295,8 @@ class Visit:
     is_individual = False  # whether what the application answers may depend on what this visitor agreed to
     left_alone = False  # set when the application asks for it
     places_banner = False  # … and when it has a place of its own for the banner
+    is_tidy = False  # whether no cookie has to be expired with a page, as far as that is known
+    _consent_values: Sequence[bytes] = ()
     may_be_packed = False  # set when the application was asked for gzip, which the gate opens
 
     def __init__(self, site: Site, scope: Scope) -> None:
@@ -309,16 +355,14 @@ class Visit:
         self._settle()
         return self.prepared
 
-    @once
-    def _consent_values(self) -> list[bytes]:
-        self._settle()
-        return self._consent_values
-
     def _settle(self) -> None:
         """Work out what follows from host and cookies: in one go, as pages need it all, and five take twice as long."""
         site, scope, cookies = self.site, self.scope, self.cookies
         over_https = scope.get("scheme") in ("https", "wss")
         spot = self.spot = site.spot(self.fields.get(b"host", b""), over_https, scope.get("root_path") or "")
+        if self.is_plain and (ready := spot.ready_for(cookies)) is not None:
+            self.consent, self.prepared, self.message, self.is_tidy = *ready, None, not self.has_optional_cookies
+            return
         values = self._consent_values = values_of(cookies, spot.cookie_name)
         signalled = not self.is_plain and any(pair in site.signals for pair in self.headers)
         consent = self.consent = site.cookie.read(values, site.now(), signalled=signalled)
@@ -391,15 +435,24 @@ class Visit:
             return ""
         return f"//{self.host}" if self.site.is_shared and not _is_local(self.host) else f"//{self.header(b'host')}"
 
+    @property
+    def plain_path(self) -> bytes | None:
+        """The path that leads back to this page, where it is plain enough to be put into markup as it is."""
+        scope = self.scope
+        raw_path: bytes = scope.get("raw_path") or b""
+        if scope.get("query_string") or scope.get("root_path") or scope.get("method", "GET") not in ("GET", "HEAD"):
+            return None
+        return raw_path if _PLAIN_PATH.fullmatch(raw_path) else None
+
     @once
     def back(self) -> str:
         """The path that leads back to this page after a choice; empty for an answer to a form."""
         if self.method not in ("GET", "HEAD"):
             return ""
+        if (plain := self.plain_path) is not None:
+            return plain.decode("ascii")
         raw_path: bytes = self.scope.get("raw_path") or b""
         query: bytes = self.scope.get("query_string") or b""
-        if not query and not self.scope.get("root_path") and _PLAIN_PATH.fullmatch(raw_path):
-            return raw_path.decode("ascii")
         path = raw_path.partition(b"?")[0].decode("latin-1") or _quoted(self.path)
         if not _is_below(path, self.root):  # hypercorn and granian know the path only as a proxy passes it on
             path = self.root + path
