@@ -66,7 +66,8 @@ def test_a_page_that_begins_alike_gets_what_it_would_get_by_itself(
     start: list[bytes], rest: list[bytes], charset_known: bool
 ) -> None:
     beginnings = Beginnings()
-    injected(b"".join(start), beginnings, charset_known=charset_known)
+    for _ in range(2):
+        injected(b"".join(start), beginnings, charset_known=charset_known)
     page = b"".join(start + rest)
 
     recalled = beginnings.splice(page, Reading("/", False, charset_known), markup)
@@ -76,7 +77,8 @@ def test_a_page_that_begins_alike_gets_what_it_would_get_by_itself(
 
 def test_a_known_beginning_is_used_and_another_one_is_not() -> None:
     beginnings = Beginnings()
-    injected(b"<!doctype html><body><p>one", beginnings)
+    for rest in (b"one", b"three"):
+        injected(b"<!doctype html><body><p>" + rest, beginnings)
 
     known, other = (
         beginnings.splice(page, Reading("/", False, True), markup)
@@ -87,11 +89,90 @@ def test_a_known_beginning_is_used_and_another_one_is_not() -> None:
     assert other is None
 
 
+def test_a_beginning_that_came_once_is_not_kept() -> None:
+    beginnings = Beginnings()
+    pages = [b"<!doctype html><meta name=token content=%d><body>" % number for number in range(5)]
+    for page in pages:
+        injected(page, beginnings)
+
+    known = [beginnings.known(page, Reading("/", False, True)) for page in pages]
+
+    assert known == [None] * len(pages)
+
+
+@given(
+    st.lists(PIECES, max_size=3),
+    st.lists(PIECES, max_size=8),
+    st.lists(PIECES, max_size=3),
+    st.sampled_from([b"<body>", b"<body class='a>b'>", b"<p><body>"]),
+    st.booleans(),
+)
+def test_a_beginning_that_is_read_at_one_go_is_understood_as_by_an_injector(
+    of_html: list[bytes], of_head: list[bytes], rest: list[bytes], body: bytes, charset_known: bool
+) -> None:
+    start = b"<!doctype html>" + b"".join(of_html) + b"<html lang=cy><head>" + b"".join(of_head) + b"</head>" + body
+    page = start + b"".join(rest)
+
+    read = Beginnings().read(page, Reading("/", False, charset_known))
+
+    if read is not None:
+        inserted = markup(read.of_body)
+        spliced = read.spliced(page, inserted.head, inserted.body)
+        assert spliced == injected(page, charset_known=charset_known)
+
+
+@pytest.mark.parametrize("charset_known", [True, False])
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"<meta charset=utf-8><title>a</title>",
+        b"<meta name=a content='b'><META CHARSET='UTF-8'><script>1</script><style>a</style >",
+        b'<meta http-equiv=content-type content="text/html; charset=utf-8">',
+        b"<meta charset=latin1><link rel=a href=/b/>",
+        b"<!-- a --><meta charset=utf-8>",
+        b"<meta charset=utf-8><meta charset=utf-8>",
+        b"<meta name=a content='" + b"b" * 1_024 + b"'><meta charset=utf-8>",
+        b"<meta charset=utf-8><base href=/>",
+        b"<title>no charset</title>",
+        b"<meta http-equiv=content-security-policy content=\"default-src 'self'\">",
+    ],
+)
+@pytest.mark.parametrize("tag", [b"<html>", b"<HTML Lang='en-GB' class=a>", b"<html amp>", b"<html lang=en\nlang=de>"])
+def test_usual_beginnings_are_understood_as_by_an_injector(tag: bytes, head: bytes, charset_known: bool) -> None:
+    page = b"<!DOCTYPE html>\n" + tag + b"\n<head>\n" + head + b"</head>\n<body class=a><p>text"
+
+    read = Beginnings().read(page, Reading("/", True, charset_known))
+
+    if read is not None:
+        inserted = markup(read.of_body)
+        spliced = read.spliced(page, inserted.head, inserted.body)
+        assert spliced == injected(page, charset_known=charset_known)
+
+
+@pytest.mark.parametrize(
+    ("head", "is_usual"),
+    [
+        (b"<meta charset=utf-8><title>a</title>", True),
+        (b"<title>a</title><link rel=icon href=/a.svg>", True),
+        (b"<meta charset=utf-8><meta charset=utf-8>", False),
+        (b"<base href=/>", False),
+        (b"<!-- a -->", False),
+    ],
+)
+def test_usual_beginnings_are_read_at_one_go(head: bytes, is_usual: bool) -> None:
+    page = b"<!doctype html>\n<html lang=en>\n<head>\n" + head + b"</head>\n<body class=a><p>text"
+
+    read = Beginnings().read(page, Reading("/", True, True))
+
+    assert (read is not None) == is_usual
+
+
 def test_beginnings_of_many_addresses_do_not_fill_the_memory() -> None:
     beginnings = Beginnings()
     page = b"<!doctype html><body>"
     for number in range(1_000):
-        Injector(markup, beginnings=beginnings, address=f"/{number}").feed(page)
+        for _ in range(2):
+            Injector(markup, beginnings=beginnings, address=f"/{number}").feed(page)
 
     known = [beginnings.splice(page, Reading(f"/{number}", False, True), markup) for number in range(1_000)]
 

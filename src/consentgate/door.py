@@ -236,8 +236,10 @@ class Door:
 
     def _with_markup(self, visit: Visit, piece: bytes, charset: str) -> bytes | None:
         """Return a page's first piece with markup in it, or `None` when its beginning is not all there, or unusual."""
+        if self._site.policy.placement == "after-skip-link":  # what comes after <body> has a say
+            return None
         reading = (visit.path, visit.fields.get(b"sec-fetch-dest") == b"document", bool(charset))
-        known = self._beginnings.known(piece, reading)
+        known = self._beginnings.known(piece, reading) or self._beginnings.read(piece, reading)
         if known is not None and known.of_head is known.of_body and _is_plain(known.of_body):
             return known.spliced(piece, visit.prepared.head, words_for(visit, known.of_body, charset))
         return None

@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum, auto
+from functools import lru_cache
 from typing import NamedTuple
 
 from consentgate.page_reader import ATTRIBUTES, SCRIPT_MARK, TAG, repeated
@@ -41,22 +42,42 @@ _NAME_AND_VALUE = re.compile(
 # run: raw text with a "<" in it, a <meta> with any word of a charset or a policy in it, or whose values hold ">".
 _REST = rb"(?=[\t\n\f\r />])" + ATTRIBUTES + b">"
 _REST_OF_META = (
-    rb"(?=[\t\n\f\r />])(?![^>]*(?:charset|http-equiv))(?![^>]*<)"
+    rb"(?=[\t\n\f\r />])(?=(?:(?-i:[^cChH<>]++)|c(?!harset)|h(?!ttp-equiv))*+>)"
     + ATTRIBUTES.replace(rb'"[^"]*+"', rb'"[^">]*+"').replace(rb"'[^']*+'", rb"'[^'>]*+'")
     + b">"
 )
-_PLAIN_HEAD = re.compile(
-    repeated(
-        rb"[\t\n\f\r ]++|<link"
-        + _REST
-        + rb"|<meta"
-        + _REST_OF_META
-        + rb"|<(title|style|script)"
-        + _REST
-        + rb"[^<]*+</\1"
-        + _REST,
-        b"+",
-    ),
+
+
+def _plain_head(name: bytes) -> bytes:
+    """Return the expression for a part of a head, in which `name` is the name of a group."""
+    raw = rb"<(?P<" + name + rb">title|style|script)" + _REST + rb"[^<]*+</(?P=" + name + rb")" + _REST
+    return rb"[\t\n\f\r ]++|<link" + _REST + rb"|<meta" + _REST_OF_META + rb"|" + raw
+
+
+_PLAIN_HEAD = re.compile(repeated(_plain_head(b"raw"), b"+"), re.IGNORECASE)
+# The beginning as most pages have it, at one go. Each tag is read as by itself; with anything else between them, or in
+# the head, there is no match.
+_BLANKS = rb"[\t\n\f\r ]*+"
+_USUAL = re.compile(
+    _BLANKS
+    + rb"<!doctype\b[^>]*+>"
+    + _BLANKS
+    + rb"<html(?=[\t\n\f\r />])(?P<of_html>"
+    + ATTRIBUTES
+    + rb")>"
+    + _BLANKS
+    + rb"<head"
+    + _REST
+    + repeated(_plain_head(b"raw1"))
+    + rb"(?:<meta(?=[\t\n\f\r />])(?=[^>]*charset)(?P<of_meta>"
+    + ATTRIBUTES
+    + rb")>"
+    + repeated(_plain_head(b"raw2"))
+    + rb")?(?P<end_of_head></head)"
+    + _REST
+    + _BLANKS
+    + rb"<body"
+    + _REST,
     re.IGNORECASE,
 )
 # What may stand before a skip link, the link itself, and what may still become one of them.
@@ -131,8 +152,7 @@ class Reading(NamedTuple):
     charset_known: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """Keep how a page began, up to the end of its `<body>` tag, and what was learnt about it on the way."""
 
     text: bytes
@@ -152,6 +172,7 @@ class Beginnings:
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, bool, bool], Known] = {}
+        self._seen: dict[tuple[str, bool, bool], int] = {}  # a hash of what each began with the last time
 
     def known(self, page: bytes, reading: tuple[str, bool, bool]) -> Known | None:
         """Return the beginning that a page begins with, or `None` when it begins as none before it at its address.
@@ -180,13 +201,44 @@ class Beginnings:
         of_body = of_head if known.of_body is known.of_head else markup(known.of_body)
         return known.spliced(page, of_head.head, of_body.body)
 
-    def learn(self, reading: Reading, known: Known) -> None:
-        """Keep a beginning in place of the one that was known; few are kept, and none that is long."""
-        if len(known.text) + len(reading.address) > _LONGEST_KNOWN:  # visitors make up addresses
+    def learn(self, reading: tuple[str, bool, bool], known: Known) -> None:
+        """Keep a beginning that came twice in a row, in place of the one that was known.
+
+        Few are kept, and none that is long. What is in one visitor's page alone, a token say, never is.
+        """
+        if len(known.text) + len(reading[0]) > _LONGEST_KNOWN:  # visitors make up addresses
+            return
+        seen = hash(known.text)
+        if self._seen.get(reading) != seen:
+            if len(self._seen) >= _MOST_KNOWN:
+                self._seen.clear()
+            self._seen[reading] = seen
             return
         if len(self._known) >= _MOST_KNOWN:
             self._known.clear()
         self._known[reading] = known
+
+    def read(self, page: bytes, reading: tuple[str, bool, bool]) -> Known | None:
+        """Read the beginning of a page at one go, or return `None` when only an `Injector` can tell.
+
+        Args:
+            page: the first piece.
+            reading: the fields of a `Reading`, how it is to be read.
+        """
+        usual = _USUAL.match(page)
+        if usual is None or usual.end() > _LONGEST_TOKEN:
+            return None
+        _, _, charset_known = reading
+        if usual["of_meta"] is None and not charset_known:
+            return None
+        is_in_time = usual.end("of_meta") < _CHARSET_WINDOW
+        beginning = _beginning_of(usual["of_html"], usual["of_meta"] if is_in_time else None)
+        if beginning is None:
+            return None
+        end, head_at = usual.end(), usual.start("end_of_head")
+        known = Known(page[:end], page[:head_at], page[head_at:end], beginning, beginning)
+        self.learn(reading, known)
+        return known
 
 
 class _Mode(Enum):
@@ -443,11 +495,11 @@ class Injector:
         return tag.end()
 
     def _html(self, attributes: bytes, end: int) -> int:
-        values = _values(attributes)
-        if not _AMP.isdisjoint(values):
+        language = _language_of(attributes)
+        if language is None:
             return self._give_up(end)  # AMP pages may hold no style sheet and no script of ours
-        if not self._html_seen and (language := _LANGUAGE.match(values.get(b"lang", b""))):
-            self._beginning = replace(self._beginning, language=language[0].decode("ascii"))
+        if not self._html_seen and language:
+            self._beginning = replace(self._beginning, language=language)
         self._html_seen = True
         return end
 
@@ -463,9 +515,7 @@ class Injector:
     def _meet_charset(self, attributes: bytes, end: int) -> None:
         """Take the first `<meta charset>`, when it ends where browsers still look for one."""
         if not (self._charset_seen or self._beginning.is_utf8) and self._offset + end <= _CHARSET_WINDOW:
-            values = _values(attributes)
-            named = values.get(b"charset") or values.get(b"content", b"").partition(b"charset=")[2]
-            self._beginning = replace(self._beginning, is_utf8=named.strip(b"\t\n\f\r \"'").lower() in _UTF_8)
+            self._beginning = replace(self._beginning, is_utf8=_is_utf8_named(attributes))
         self._charset_seen = True
 
     def _raw(self, name: bytes, end: int) -> int:
@@ -579,6 +629,31 @@ class Injector:
     def _give_up(self, at: int) -> int:
         self.finished = True
         return at
+
+
+@lru_cache(maxsize=64)  # a site's pages have few, and reading them takes as long as all the rest of the beginning
+def _beginning_of(of_html: bytes, of_meta: bytes | None) -> Beginning | None:
+    """Return what the attributes of `<html>` and of `<meta charset>` say, or `None` for an AMP page."""
+    language = _language_of(of_html)
+    if language is None:
+        return None
+    return Beginning(language=language, is_utf8=of_meta is not None and _is_utf8_named(of_meta))
+
+
+def _language_of(attributes: bytes) -> str | None:
+    """Return the language that a `<html>` tag's attributes name, or `None` where they say that it is an AMP page."""
+    values = _values(attributes)
+    if not _AMP.isdisjoint(values):
+        return None
+    language = _LANGUAGE.match(values.get(b"lang", b""))
+    return language[0].decode("ascii") if language else ""
+
+
+def _is_utf8_named(attributes: bytes) -> bool:
+    """Tell whether the charset that a `<meta>` tag's attributes name is UTF-8."""
+    values = _values(attributes)
+    named = values.get(b"charset") or values.get(b"content", b"").partition(b"charset=")[2]
+    return named.strip(b"\t\n\f\r \"'").lower() in _UTF_8
 
 
 def _values(attributes: bytes) -> dict[bytes, bytes]:
