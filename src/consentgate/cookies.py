@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
+from math import inf
 
 __all__ = [
     "AROUND",
@@ -108,15 +109,12 @@ def is_expiry(line: bytes, now: float) -> bool:
     say the same. What a browser does not understand, or finds too long, it leaves out, and keeps the cookie.
     """
     _, _, attributes = line.partition(b";")
-    ages, dates = _lifetime(attributes) if len(attributes) <= _LONGEST_KEPT else _lifetime.__wrapped__(attributes)
-    if any(age is not None for age in ages):
-        return all(ages)
-    return bool(dates) and all(time is not None and time <= now for time in dates)
+    return (_end(attributes) if len(attributes) <= _LONGEST_KEPT else _end.__wrapped__(attributes)) <= now
 
 
 @lru_cache(maxsize=256)  # an application sets its cookies with the same few attributes, and reading them takes long
-def _lifetime(attributes: bytes) -> tuple[tuple[bool | None, ...], tuple[float | None, ...]]:
-    """Read what attributes say about the end: for each `Max-Age` whether it is past, for each `Expires` its time."""
+def _end(attributes: bytes) -> float:
+    """Return the time, in seconds since 1970, from which on attributes make every browser drop a cookie."""
     ages: list[bool | None] = []
     dates: list[float | None] = []
     for attribute in attributes.decode("latin-1").split(";"):
@@ -129,7 +127,9 @@ def _lifetime(attributes: bytes) -> tuple[tuple[bool | None, ...], tuple[float |
                 ages.append(_is_past_age(value))
             case "expires":
                 dates.append(_time(value))
-    return tuple(ages), tuple(dates)
+    if any(age is not None for age in ages):
+        return -inf if all(ages) else inf
+    return max((inf if date is None else date for date in dates), default=inf)
 
 
 def _is_past_age(seconds: str) -> bool | None:
