@@ -117,9 +117,10 @@ class Endpoints:
     def find(self, scope: Scope) -> tuple[Handler, tuple[str, ...]] | None:
         """Return the handler for a request and the methods it takes, or `None` when it is the application's."""
         path: str = scope["path"]
-        root: str = (scope.get("root_path") or "").rstrip("/")
-        if root and path.startswith(root + "/"):
-            path = path[len(root) :]
+        if root_path := scope.get("root_path"):
+            root: str = root_path.rstrip("/")
+            if root and path.startswith(root + "/"):
+                path = path[len(root) :]
         return self._handlers.get(path)
 
     async def _page(self, request: Request, visit: Visit) -> Response:

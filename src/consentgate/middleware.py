@@ -35,7 +35,6 @@ KEYS_VARIABLE = "CONSENTGATE_KEYS"
 RECORDS_VARIABLE = "CONSENTGATE_RECORDS"
 RECORDER = "consentgate.inventory"
 _MOST_LAYERS = 100  # of middleware
-_NO_EXTENSIONS: Mapping[str, Any] = {}
 
 
 class Recorder(Protocol):
@@ -101,8 +100,8 @@ class ConsentMiddleware:
             await _respond(*found, visit, scope, receive, send)
             return
         gated = self._door.guard(visit, send) if kind == "http" else self._door.gate(visit, send).send
-        recorder: Recorder | None = (scope.get("extensions") or _NO_EXTENSIONS).get(RECORDER)
-        if recorder is not None:
+        if (extensions := scope.get("extensions")) and RECORDER in extensions:
+            recorder: Recorder = extensions[RECORDER]
             gated = recorder.record(self._site, gated)
         consent = show_to_app(scope, visit)
         try:

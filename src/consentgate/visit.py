@@ -252,10 +252,10 @@ class Spot:
         self._ready: dict[bytes, _Ready] = {}
 
     def ready_for(self, cookies: bytes) -> tuple[Consent, Prepared] | None:
-        """Return what is remembered for a request's cookies: none of ours, or a single one that was verified before.
+        """Return what a request's cookies mean and bring, when there is none of ours, or a single one.
 
-        This is where most requests for pages end; all others are read with care. Nothing that a visitor could make up
-        is remembered: only values whose signature is right.
+        This is where most requests for pages end; `None` is for all others. Nothing that a visitor could make up is
+        remembered: only values whose signature is right.
         """
         name = self.cookie_name  # with it the message cookie's begins as well
         if cookies.find(name) < 0:
@@ -267,15 +267,17 @@ class Spot:
         ready = self._ready.get(value)
         if ready is not None and ready.since <= now < ready.until:
             return ready.consent, ready.prepared
-        verified = self._site.cookie.verified(value, now)
-        if verified is None:
-            return None
-        consent = verified.consent
-        ready = _Ready(consent, self.prepared(consent.granted, consent.undecided, None), verified.since, verified.until)
-        if len(self._ready) >= _MOST_READY:
-            self._ready.clear()
-        self._ready[value] = ready
-        return ready.consent, ready.prepared
+        return self._made_ready(value.strip().strip(b'"'), now)
+
+    def _made_ready(self, value: bytes, now: float) -> tuple[Consent, Prepared]:
+        cookie = self._site.cookie
+        consent = cookie.read((value,), now)
+        prepared = self.prepared(consent.granted, consent.undecided, None)
+        if verified := cookie.verified(value, now):
+            if len(self._ready) >= _MOST_READY:
+                self._ready.clear()
+            self._ready[value] = _Ready(consent, prepared, verified.since, verified.until)
+        return consent, prepared
 
     @cached_property
     def _undecided(self) -> tuple[Consent, Prepared]:
