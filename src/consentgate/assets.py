@@ -9,9 +9,6 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
-import rcssmin
-import rjsmin
-
 from consentgate.theme import Theme
 
 __all__ = ["Asset", "assets"]
@@ -79,6 +76,9 @@ def _files() -> Mapping[str, bytes]:
 
 def _made_small(path: Path) -> bytes:
     """Return a file without comments, indentation and the like: `static/` is what people read."""
+    import rcssmin
+    import rjsmin
+
     smaller: Callable[[str], str] = {".css": rcssmin.cssmin, ".js": rjsmin.jsmin}[path.suffix]
     return smaller(path.read_text(encoding="utf-8")).encode()
 

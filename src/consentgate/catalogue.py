@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -111,6 +110,8 @@ class Catalogue:
 @cache
 def catalogue() -> Catalogue:
     """Return the catalogue that comes with consentgate."""
+    import tomllib
+
     content = resources.files("consentgate").joinpath("catalogue.toml").read_text(encoding="utf-8")
     tables = tomllib.loads(content)
     return Catalogue(

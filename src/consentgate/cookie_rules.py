@@ -72,9 +72,7 @@ class CookieRules:
 
         Most requests have none, which is seen here without looking any name up.
         """
-        seen = hash(
-            cookies
-        )  # a browser sends the same with each request; no cookie is kept, and a hash is soon made
+        seen = hash(cookies)  # a browser sends the same with each request; no cookie is kept, and a hash is soon made
         if seen in self._without_optional:
             return False
         if self._optional(b";" + cookies) is not None:

@@ -26,7 +26,6 @@ from consentgate.policy_file import load_policy
 from consentgate.records import ConsentLog, RecordStore, address_problem, open_store
 from consentgate.rendering import Rendering
 from consentgate.shield import show_to_app
-from consentgate.template_rules import template_problems
 from consentgate.visit import RequestConsent, Site, Visit
 
 __all__ = ["ConsentMiddleware", "Recorder", "consent_from", "read_keys"]
@@ -196,8 +195,11 @@ def _site(
     if problems:
         raise ConfigurationError(problems, source=source)
     rendering, log = Rendering(policy), _log(policy, records or policy.records)
-    if lost := tuple(template_problems(policy)):
-        raise ConfigurationError(lost, source=str(policy.templates))
+    if policy.templates:
+        from consentgate.template_rules import template_problems  # few sites have templates of their own
+
+        if lost := tuple(template_problems(policy)):
+            raise ConfigurationError(lost, source=str(policy.templates))
     if log is not None:
         _ = rendering.policy_version  # worked out now, not for the first visitor who answers
     return Site(policy, ConsentCookie(policy, keys), CookieRules(policy), rendering, now, Seal(keys), log, observer)

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, fields
 from datetime import date
-from difflib import get_close_matches
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
-
-import msgspec
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
 from consentgate.errors import ConfigurationError, Problem
 from consentgate.gateway_settings import GatewaySettings, SiteBehind
@@ -22,6 +18,9 @@ from consentgate.services import SERVICES
 from consentgate.storage import StorageItem
 from consentgate.theme import Colours, Theme
 from consentgate.translations import Folder
+
+if TYPE_CHECKING:
+    import msgspec
 
 __all__ = ["load_gateway", "load_policy", "policy_schema"]
 
@@ -89,6 +88,8 @@ def load_gateway(path: str | PathLike[str], overrides: Mapping[str, Any]) -> Gat
 
 
 def _parse(path: Path, source: str) -> dict[str, Any]:
+    import tomllib
+
     try:
         with path.open("rb") as file:
             content = file.read(_LARGEST_FILE + 1)
@@ -231,6 +232,8 @@ class _Reader:
         return values
 
     def _convert(self, values: dict[str, Any], name: str, value: object, kind: Any, place: str) -> None:
+        import msgspec
+
         if isinstance(value, date):
             value = value.isoformat()  # TOML has dates; the model has texts
         try:
@@ -281,6 +284,8 @@ def _holds_secret(name: str, value: object) -> bool:
 def _unknown(name: str, accepted: set[str]) -> str:
     if {"button", "button_text"} <= accepted and re.search("accept|reject|refuse", name):
         return _EQUAL_BUTTONS
+    from difflib import get_close_matches
+
     close = get_close_matches(name, accepted, n=1)
     meant = f"Did you mean {close[0]}? " if close else ""
     return f"There is no such setting. {meant}Known here: {', '.join(sorted(accepted))}."
@@ -377,6 +382,8 @@ def _field_schema(kind: Any) -> dict[str, Any]:
     """Return a field's schema. TOML has no null: a setting is left out instead."""
     if type(None) in get_args(kind):
         return _field_schema(next(one for one in get_args(kind) if one is not type(None)))
+    import msgspec
+
     return msgspec.json.schema(kind)
 
 

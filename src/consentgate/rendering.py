@@ -11,18 +11,9 @@ from datetime import UTC, datetime
 from functools import cache, cached_property, lru_cache, partial
 from pathlib import Path
 from traceback import extract_tb
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from jinja2 import (
-    ChoiceLoader,
-    Environment,
-    FileSystemLoader,
-    PackageLoader,
-    PrefixLoader,
-    StrictUndefined,
-    TemplateError,
-    TemplateSyntaxError,
-)
 from markupsafe import Markup as Safe
 from markupsafe import escape
 
@@ -36,6 +27,9 @@ from consentgate.services import StartPlan
 from consentgate.speech import Speech
 from consentgate.storage import StorageItem
 from consentgate.translations import Folder, accepted, pick, texts_digest, texts_for
+
+if TYPE_CHECKING:
+    from jinja2 import Environment  # loaded when there is something to render: it takes as long as all of Starlette
 
 __all__ = ["OUTAGES", "Addresses", "Place", "Rendering", "Sample", "filled", "said_to_visitors", "wording_of"]
 
@@ -587,6 +581,8 @@ class Rendering:
 
 
 def _sample(template: str, render: Callable[[], bytes]) -> Sample:
+    from jinja2 import TemplateError, TemplateSyntaxError
+
     try:
         return Sample(template, render())
     except TemplateSyntaxError as error:
@@ -610,6 +606,8 @@ def _described(item: StorageItem, speech: Speech) -> dict[str, object]:
 @cache
 def _templates(folder: Folder) -> Environment:
     """Return the templates, a site's own first; they are compiled once for all policies of a process."""
+    from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, PrefixLoader, StrictUndefined
+
     built_in = PackageLoader("consentgate")
     own = [FileSystemLoader(folder)] if folder else []
     return Environment(

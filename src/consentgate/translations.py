@@ -9,13 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import tomllib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from difflib import get_close_matches
 from functools import cache, cached_property
-from gettext import c2py
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -253,6 +250,8 @@ def _plural_form(rule: str) -> Callable[[int], int]:
     expression = _PLURAL.search(rule)
     if expression is None:
         raise ValueError(rule)
+    from gettext import c2py
+
     return c2py(expression[1])
 
 
@@ -263,6 +262,8 @@ def _locales() -> Traversable:
 @cache
 def _built_in(language: str) -> Mapping[str, str]:
     if language == SOURCE_LANGUAGE:
+        import tomllib
+
         return _flat(tomllib.loads(_locales().joinpath("en.toml").read_text(encoding="utf-8")))
     file = _locales().joinpath(f"{language}.json")
     texts: dict[str, str] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
@@ -296,6 +297,8 @@ def _read(path: Path) -> dict[str, str]:
 
 
 def _read_toml(path: Path) -> dict[str, str]:
+    import tomllib
+
     return _flat(tomllib.loads(path.read_text(encoding="utf-8")))
 
 
@@ -382,6 +385,8 @@ def _remedy_for(key: str, text: object, source: Mapping[str, str], known: Collec
     form = _FORM.fullmatch(key)
     original = key if key in known or form is None else f"{form[1]}.0"  # another language has more forms than English
     if original not in known:
+        from difflib import get_close_matches
+
         close = get_close_matches(key, known, n=1)
         return f"There is no text of this name.{f' Did you mean {close[0]}?' if close else ''}"
     if not isinstance(text, str) or not text.strip():
