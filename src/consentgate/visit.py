@@ -303,7 +303,10 @@ class Visit:
 
     def __init__(self, site: Site, scope: Scope) -> None:
         self.site = site
-        self.scope = dict(scope)  # a copy takes no longer than two look-ups, and most requests need nothing of it
+        # A copy takes no longer than two look-ups, and most requests need none of it. Without the state, in which the
+        # visitor's consent will stand: else each request would end as a circle, for the garbage collector.
+        self.scope = dict(scope)
+        self.scope.pop("state", None)
         headers: Any = scope.get("headers") or ()
         fields = dict(headers) if type(headers) is list else _NONE
         if b"host" not in fields or len(fields) != len(headers):
