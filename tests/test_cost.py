@@ -67,11 +67,14 @@ def calls_of(app: Any, scope: Scope) -> int:
         nonlocal counted
         counted += event in ("call", "c_call")
 
+    gc.collect()
+    gc.disable()  # some libraries have the collector call them, and they would be counted
     sys.setprofile(note)
     try:
         run(app, scope)
     finally:
         sys.setprofile(None)
+        gc.enable()
     return counted
 
 
@@ -92,14 +95,14 @@ JSON = app_of(b"{}", media_type=b"application/json")
 @pytest.mark.parametrize(
     ("app", "scope", "most"),
     [
-        pytest.param(JSON, FETCH, 27, id="no_page"),
-        pytest.param(in_one_piece, DECLINED, 74, id="page_for_a_visitor_who_refused"),
-        pytest.param(in_one_piece, UNDECIDED, 85, id="page_with_the_question"),
-        pytest.param(in_one_piece, AGREED, 88, id="page_with_tags"),
+        pytest.param(JSON, FETCH, 29, id="no_page"),
+        pytest.param(in_one_piece, DECLINED, 73, id="page_for_a_visitor_who_refused"),
+        pytest.param(in_one_piece, UNDECIDED, 82, id="page_with_the_question"),
+        pytest.param(in_one_piece, AGREED, 86, id="page_with_tags"),
         # The gate looks for tags that end in another piece than they begin.
-        pytest.param(app_of(PAGE), DECLINED, 126, id="page_in_two_pieces_for_a_visitor_who_refused"),
-        pytest.param(app_of(PAGE), UNDECIDED, 146, id="page_in_two_pieces_with_the_question"),
-        pytest.param(app_of(PAGE), AGREED, 148, id="page_in_two_pieces_with_tags"),
+        pytest.param(app_of(PAGE), DECLINED, 124, id="page_in_two_pieces_for_a_visitor_who_refused"),
+        pytest.param(app_of(PAGE), UNDECIDED, 143, id="page_in_two_pieces_with_the_question"),
+        pytest.param(app_of(PAGE), AGREED, 146, id="page_in_two_pieces_with_tags"),
     ],
 )
 def test_a_request_takes_at_most_so_many_calls(app: Any, scope: Scope, most: int) -> None:
@@ -109,10 +112,10 @@ def test_a_request_takes_at_most_so_many_calls(app: Any, scope: Scope, most: int
 @pytest.mark.parametrize(
     ("app", "scope", "most"),
     [
-        pytest.param(JSON, FETCH, 26, id="no_page"),
-        pytest.param(app_of(PAGE), DECLINED, 61, id="page_for_a_visitor_who_refused"),
-        pytest.param(app_of(PAGE), UNDECIDED, 84, id="page_with_the_question"),
-        pytest.param(app_of(PAGE), AGREED, 88, id="page_with_tags"),
+        pytest.param(JSON, FETCH, 28, id="no_page"),
+        pytest.param(app_of(PAGE), DECLINED, 60, id="page_for_a_visitor_who_refused"),
+        pytest.param(app_of(PAGE), UNDECIDED, 82, id="page_with_the_question"),
+        pytest.param(app_of(PAGE), AGREED, 86, id="page_with_tags"),
     ],
 )
 def test_where_printed_tags_are_only_reported_pieces_take_no_more_calls(app: Any, scope: Scope, most: int) -> None:

@@ -15,7 +15,7 @@ __all__ = ["MOST_EXPIRY_LINES", "CookieRules"]
 
 Entry = TypeVar("Entry")
 
-_MOST_HEADERS = 4_096  # `Cookie` headers of which it is remembered, by their hash, that nothing in them is optional
+_MOST_HEADERS = 4_096  # `Cookie` headers of which it is remembered, by their hash, whether one is optional
 _LONGEST_KEPT = 256  # characters of a name whose rule is remembered: visitors choose the names they send
 # About 100 bytes each: proxies commonly allow 4 to 8 KB for all of a response's headers. What is left over is
 # expired by the next answer.
@@ -59,7 +59,7 @@ class CookieRules:
         """What a visitor has granted to whom nothing is withheld."""
         self._in_folders = [(name, category) for name, (category, path) in self._exact.items() if path != "/"]
         self._find = lru_cache(maxsize=1024)(self._look_up)
-        self._without_optional: set[int] = set()
+        self._may_hold_optional: dict[int, bool] = {}
         self._optional = _any_of([name for name, category, _ in rules if not category.is_essential]).search
 
     def category_of(self, name: str) -> Category | None:
@@ -73,14 +73,13 @@ class CookieRules:
         Most requests have none, which is seen here without looking any name up.
         """
         seen = hash(cookies)  # a browser sends the same with each request; no cookie is kept, and a hash is soon made
-        if seen in self._without_optional:
-            return False
-        if self._optional(b";" + cookies) is not None:
-            return True
-        if len(self._without_optional) >= _MOST_HEADERS:
-            self._without_optional.clear()
-        self._without_optional.add(seen)
-        return False
+        may_hold = self._may_hold_optional.get(seen)
+        if may_hold is None:
+            may_hold = self._optional(b";" + cookies) is not None
+            if len(self._may_hold_optional) >= _MOST_HEADERS:
+                self._may_hold_optional.clear()
+            self._may_hold_optional[seen] = may_hold
+        return may_hold
 
     def permits(self, name: str, granted: frozenset[str]) -> bool:
         """Tell whether a cookie may be set or read; one that nobody declared may."""

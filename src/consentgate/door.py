@@ -100,6 +100,7 @@ class Door:
         self._of_personal = personal((), "", signals=site.signal_names)
         policy = site.policy
         # Pages that are the same for all, or that get a policy, are put together by the gate; and it counts.
+        self._looks_ahead = policy.placement == "after-skip-link"  # what comes after <body> has a say
         self._is_usual = site.has_choice and not site.is_shared and not policy.enforce and site.observer is None
 
     def gate(self, visit: Visit, send: Send) -> ResponseGate:
@@ -184,7 +185,13 @@ class Door:
         if seen & _CACHING and varies_by_encoding(allowed):
             visit.is_individual = was_individual
             return None
-        start = {**message, "headers": self._page_headers(visit, allowed, seen)}
+        if seen & _CACHING:
+            leaving = personal(allowed, visit.prepared.state, signals=self._site.signal_names)
+        else:
+            leaving = allowed + self._of_personal
+        if not visit.is_tidy:
+            leaving += [(b"set-cookie", line) for line in visit.housekeeping()]
+        start = {**message, "headers": leaving}
         if not (visit.prepared.is_due or self._site.holds_tags):
             return start
         return _Page(start, length, media_type.charset)
@@ -195,22 +202,12 @@ class Door:
             return False
         if (not visit.is_plain and is_fragment(visit)) or visit.scope.get("method") not in _METHODS:
             return False
-        path = visit.path
+        path = visit.scope.get("path", "/")
         if not visit.may_be_packed and self._site.compression.awaits_plain(path):
             return False
         if status == 200:
             return self._watch.is_done_at(visit.spot.host, path) or visit.grants_everything
         return status >= 400
-
-    def _page_headers(self, visit: Visit, headers: HeaderList, meanings: int) -> HeaderList:
-        """Return a page's headers with its caching, and the lines that expire what is not agreed to."""
-        if meanings & _CACHING:
-            kept = personal(headers, visit.prepared.state, signals=self._site.signal_names)
-        else:
-            kept = headers + self._of_personal
-        if not visit.is_tidy and (lines := visit.housekeeping()):
-            kept += [(b"set-cookie", line) for line in lines]
-        return kept
 
     def _spliced(self, visit: Visit, page: _Page, message: Message) -> tuple[Message, Message] | None:
         """Return the page's start and its first piece as they leave, or `None` when the gate has to see them."""
@@ -236,9 +233,9 @@ class Door:
 
     def _with_markup(self, visit: Visit, piece: bytes, charset: str) -> bytes | None:
         """Return a page's first piece with markup in it, or `None` when its beginning is not all there, or unusual."""
-        if self._site.policy.placement == "after-skip-link":  # what comes after <body> has a say
+        if self._looks_ahead:
             return None
-        reading = (visit.path, visit.fields.get(b"sec-fetch-dest") == b"document", bool(charset))
+        reading = (visit.scope.get("path", "/"), visit.fields.get(b"sec-fetch-dest") == b"document", bool(charset))
         known = self._beginnings.known(piece, reading) or self._beginnings.read(piece, reading)
         if known is not None and known.of_head is known.of_body and _is_plain(known.of_body):
             return known.spliced(piece, visit.prepared.head, words_for(visit, known.of_body, charset))

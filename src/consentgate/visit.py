@@ -66,6 +66,17 @@ else:
             return value
 
 
+class _Settled:
+    """Have a visit work out all that follows from host and cookies, when one of its attributes is first asked for."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, visit: Visit, owner: type | None = None) -> Any:
+        visit._settle()
+        return getattr(visit, self._name)  # which is found before this from now on
+
+
 @dataclass(frozen=True)
 class Site:
     """Hold what is the same for every request.
@@ -336,29 +347,17 @@ class Visit:
         value = self.fields.get(name)
         return "" if value is None else value.decode("latin-1")
 
-    @once
-    def spot(self) -> Spot:
+    if TYPE_CHECKING:
+        spot: Spot
         """What is prepared for the host the visitor asked for."""
-        self._settle()
-        return self.spot
-
-    @once
-    def consent(self) -> Consent:
+        consent: Consent
         """What the visitor agreed to."""
-        self._settle()
-        return self.consent
-
-    @once
-    def message(self) -> str | None:
+        message: str | None
         """The outcome to confirm on this page, when a choice was made a moment ago without scripts."""
-        self._settle()
-        return self.message
-
-    @once
-    def prepared(self) -> Prepared:
+        prepared: Prepared
         """What a page gets for this visitor's choice."""
-        self._settle()
-        return self.prepared
+    else:
+        spot, consent, message, prepared = _Settled(), _Settled(), _Settled(), _Settled()
 
     def _settle(self) -> None:
         """Work out what follows from host and cookies: in one go, as pages need it all, and five take twice as long."""
@@ -366,7 +365,9 @@ class Visit:
         over_https = scope.get("scheme") in ("https", "wss")
         spot = self.spot = site.spot(self.fields.get(b"host", b""), over_https, scope.get("root_path") or "")
         if self.is_plain and (ready := spot.ready_for(cookies)) is not None:
-            self.consent, self.prepared, self.message, self.is_tidy = *ready, None, not self.has_optional_cookies
+            self.consent, self.prepared = ready
+            self.message = None
+            self.is_tidy = not self.has_optional_cookies
             return
         values = self._consent_values = values_of(cookies, spot.cookie_name)
         signalled = not self.is_plain and any(pair in site.signals for pair in self.headers)
@@ -521,10 +522,9 @@ class RequestConsent:
     It is `request.state.consent` in Starlette and FastAPI, and `consent_from(scope)` anywhere else.
     """
 
-    is_open = True  # until the response is complete
-
     def __init__(self, visit: Visit) -> None:
         self._visit = visit
+        self.is_open = True  # until the response is complete
 
     def allows(self, category: str) -> bool:
         """Tell whether a category is on for this visitor."""
