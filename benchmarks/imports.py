@@ -20,7 +20,11 @@ _CANDIDATES = {
     "starlette.applications": ("starlette.applications", ""),
     "starlette.applications again": ("starlette.applications", ""),
     "consentgate": ("consentgate", ""),
-    "consentgate, where starlette is there already": ("consentgate", "import starlette.applications"),
+    "consentgate.middleware": ("consentgate.middleware", ""),
+    "consentgate.middleware, where starlette is there already": (
+        "consentgate.middleware",
+        "import starlette.applications",
+    ),
 }
 
 

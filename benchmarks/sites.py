@@ -7,6 +7,7 @@ import time
 from asyncio import get_running_loop
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
@@ -126,9 +127,9 @@ def stream(body: bytes, chunk: int = _CHUNK) -> App:
     return app
 
 
-def guarded(app: App) -> ConsentMiddleware:
-    """Return an application with consentgate around it."""
-    return ConsentMiddleware(app, POLICY, keys=[KEY])
+def guarded(app: App, **changes: Any) -> ConsentMiddleware:
+    """Return an application with consentgate around it, with the policy of all benchmarks or one that differs."""
+    return ConsentMiddleware(app, replace(POLICY, **changes), keys=[KEY])
 
 
 def with_session(app: App) -> SessionMiddleware:
