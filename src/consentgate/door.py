@@ -1,8 +1,8 @@
 """The door before the gate: what is none of our business passes, and the usual page goes the short way.
 
 The gate decides about every response. For most of them the same few questions decide, which the door asks alone, in
-one pass over the headers. Whatever is unusual about a response, the gate gets it, from its first message on; so that
-what leaves is what the gate would have let leave, and the door only costs less.
+one pass over the headers. Whatever is unusual about a response, or about a page's first piece, goes on through the
+gate; so that what leaves is what the gate would have let leave, and the door only costs less.
 """
 
 from __future__ import annotations
@@ -99,9 +99,9 @@ class Door:
         self._signals = (b"Cookie", *site.signal_names)
         self._of_personal = personal((), "", signals=site.signal_names)
         policy = site.policy
-        # Pages that are the same for all, or that get a policy, are put together by the gate; and it counts.
+        # Pages that are the same for all, or that get a policy, are put together by the gate.
         self._looks_ahead = policy.placement == "after-skip-link"  # what comes after <body> has a say
-        self._is_usual = site.has_choice and not site.is_shared and not policy.enforce and site.observer is None
+        self._is_usual = site.has_choice and not site.is_shared and not policy.enforce
 
     def gate(self, visit: Visit, send: Send) -> ResponseGate:
         """Return the gate itself, for what is no request for a page."""
@@ -173,18 +173,18 @@ class Door:
         if is_page:
             if seen & _UNUSUAL or not media_type.fits or not self._is_usual_page(visit, status):
                 return None
+            if seen & _CACHING and varies_by_encoding(headers):
+                return None
         elif not seen & _SET_COOKIE and not visit.is_individual:
             return message
-        was_individual = visit.is_individual
         allowed = permitted(headers, visit) if seen & _SET_COOKIE else headers
         if visit.is_individual and self._site.has_choice:
             allowed = individual(allowed, signals=self._signals)
             seen |= _CACHING
         if not is_page:
             return message if allowed is headers else {**message, "headers": allowed}
-        if seen & _CACHING and varies_by_encoding(allowed):
-            visit.is_individual = was_individual
-            return None
+        if (observer := self._site.observer) is not None:
+            observer.page(visit.host)
         if seen & _CACHING:
             leaving = personal(allowed, visit.prepared.state, signals=self._site.signal_names)
         else:
@@ -224,6 +224,8 @@ class Door:
         spliced = self._with_markup(visit, body, page.charset)
         if spliced is None:
             return None
+        if site.observer is not None and not visit.consent.is_decided:
+            site.observer.banner(visit.host)
         if page.length is not None:
             headers = start["headers"]
             headers.remove(page.length)
