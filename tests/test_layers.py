@@ -47,6 +47,7 @@ LAYERS = (
         "placeholder",
         "translations",
     ),
+    ("prefilter",),
     ("assets", "page_reader"),
     ("theme",),
     ("field_types", "notices"),

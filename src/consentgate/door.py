@@ -216,7 +216,7 @@ class Door:
         body: bytes = message.get("body", b"")
         last = not message.get("more_body", False)
         site, prepared = self._site, visit.prepared
-        if site.holds_tags and (not last or site.printed_tags.may_be_in(body)):
+        if site.holds_tags and (not last or site.printed_tags.prefilter.may_be_in(body)):
             return None
         start = page.start
         if not prepared.is_due:

@@ -209,10 +209,9 @@ class ResponseGate:
         body = came = message.get("body", b"")
         if self._looks_for_tags:
             self._looks_for_tags = False
-            if not last or self._visit.site.printed_tags.may_be_in(body):
-                tags = self._tags = self._tags or self._new_tag_gate()
-                self._rewriter = Rewriter(tags.concerns, tags.change, self._visit.site.printed_tags.may_be_in)
-            elif self._reading is None and self._start is not None:
+            body = self._look_for_tags(body, last=last)
+            has_none = self._rewriter is None and (self._tags is None or not self._tags.has_met)
+            if has_none and self._reading is None and self._start is not None:
                 return self._unchanged(self._start, {**message, "body": packed})
         if self._rewriter is not None:
             body = self._rewriter.feed(body) if body else b""
@@ -234,6 +233,21 @@ class ResponseGate:
         headers = self._of_a_part(start["headers"], last=last) if self._is_part else start["headers"]
         start["headers"] = self._encoded(_with_length(headers, len(body) if last else None))
         return self._send(start) if piece is None else both(self._send, start, piece)
+
+    def _look_for_tags(self, body: bytes, *, last: bool) -> bytes:
+        """Return a whole page as it may leave, and prepare for one that comes in pieces."""
+        prefilter = self._visit.site.printed_tags.prefilter
+        if last and not prefilter.may_be_in(body):
+            return body
+        tags = self._tags = self._tags or self._new_tag_gate()
+        rewriter = Rewriter(tags.concerns, tags.change, prefilter)
+        if not last:
+            self._rewriter = rewriter
+            return body
+        rewritten = rewriter.whole(body)
+        if not tags.has_met:
+            prefilter.clear(body)
+        return rewritten
 
     def _unchanged(self, start: Message, body: Message) -> Awaitable[None]:
         """Pass on a whole page as it came, compressed or not."""

@@ -123,9 +123,10 @@ class PageReader:
     Args:
         names: the elements to return, in lower case.
         with_attributes: whether to read the elements' attributes; without, `element_of` reads those of a tag.
+        start: where in the page the first piece begins, in bytes.
     """
 
-    def __init__(self, names: Collection[bytes] = TAGS, *, with_attributes: bool = True) -> None:
+    def __init__(self, names: Collection[bytes] = TAGS, *, with_attributes: bool = True, start: int = 0) -> None:
         self._names = names
         self._with_attributes = with_attributes
         self._pass = _passing(frozenset(names)).match
@@ -139,7 +140,7 @@ class PageReader:
         self._templates = 0  # inert ones that are open
         self._foreign = 0  # open <svg> and <math>
         self._noscript = False
-        self._offset = 0  # of the first piece in the page, in bytes
+        self._offset = start  # of the first piece in the page, in bytes
         self._raw_name = b""
         self._open: Element | None = None  # the script or style that is being read, when it is asked for
         self._text: list[bytes] = []

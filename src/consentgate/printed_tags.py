@@ -7,8 +7,7 @@ Held back are the tags of services that the policy declares, and elements that a
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from html import escape
@@ -19,6 +18,7 @@ from consentgate.declarations import declaring_category
 from consentgate.inventory import HINTS, Finding, is_running_script, links_in, loads, service_at, tags_of
 from consentgate.page_reader import Element, attributes_in, element_of
 from consentgate.policy import ConsentPolicy
+from consentgate.prefilter import Prefilter, Word
 from consentgate.rewriter import Surroundings
 
 __all__ = ["Held", "PrintedTags", "TagGate"]
@@ -29,13 +29,13 @@ _LANGUAGE = re.compile(r"[a-zA-Z0-9-]{2,35}")
 _PLAIN = "text/plain"  # a type that no browser runs
 _SCRIPTS_REMEMBERED = 64  # inline scripts, likewise
 _LONGEST_SCRIPT_REMEMBERED = 8_192  # bytes of such a script
-_HOST = re.compile(rb"[/\\]{2}([^/\\\"'?#>\t\n\f\r ]+)")
-_MARKS = (b"data-consent", b"data-category", b"data-name")
-_EVERYDAY = frozenset(("com", "config", "create", "init", "load", "net", "org", "php", "push"))
-_SHORTEST_NEEDLE = 5
-_MARK = re.compile(rb"[dD][aA][tT][aA]-(?i:consent|category|name)")
-_WORD = re.compile(rb"[A-Za-z0-9_.-]{3,}")
-_WORD_IN_SNIPPET = re.compile(r"[A-Za-z0-9_.-]{3,}")
+_EVERYDAY = ("php",)
+_IN_WORDS = b"abcdefghijklmnopqrstuvwxyz0123456789_-"
+_LONGEST_GAP = 24  # bytes between a host's name and its path: the rest of the name, a port, a slash in any notation
+_NAME_END = rb"[\t\n\f\r />=]"
+_MARKS = (Word(b"data-consent"), Word(b"data-category", _NAME_END), Word(b"data-name", _NAME_END))
+_TOKEN = re.compile(rb"[a-z0-9_-]+|[^a-z0-9_-]")
+_BETWEEN_TOKENS = rb"(?:\s|/\*(?:[^*]|\*(?!/))*+\*/|//[^\n\r]*+)*+"
 _NOT_IN_A_NAME = re.compile(r"[^a-z0-9]+")
 _HIDDEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
 _TINY = re.compile(r"\s*0*[0-2](?:px)?\s*")
@@ -99,29 +99,14 @@ class PrintedTags:
         self._names = _names(policy, declared)
         services = [service for service in self._known.services if service.title in declared]
         self._in_scripts = Catalogue(services, ())
-        words = (_WORD.findall(snippet.encode()) for service in services for snippet in service.snippets)
-        self._snippets = frozenset(max(found, key=len) for found in words if found)
-        self._is_anywhere = any(service.elsewhere for service in services)  # some serve their script themselves
-        self._hosts = {address.partition("/")[0] for service in services for address in service.addresses}
-        self._needles = (*_needles(services), *_MARKS)
-        self._is_theirs = lru_cache(_REMEMBERED)(self._look_up)
+        self.prefilter = Prefilter((*_words(services), *_MARKS))
         self._of_tag = lru_cache(_REMEMBERED)(self._look_at)
-        self._of_script = lru_cache(_SCRIPTS_REMEMBERED)(self._look_into)
-
-    def may_be_in(self, page: bytes) -> bool:
-        """Tell quickly whether a whole page can hold anything that is held back; most cannot.
-
-        Looked for are a few words, as they are written in nearly all pages: in lower case, and with no character
-        references in them. Of a service whose script the page does not name, an inline snippet alone loads nothing.
-        """
-        return any(map(page.__contains__, self._needles))
+        self._of_script = lru_cache(_SCRIPTS_REMEMBERED)(self._look_at)
 
     def of(self, tag: bytes, text: bytes = b"") -> Held | None:
         """Say what a start tag, with the text of an inline script, means; `None` when it is left alone."""
         if text:
-            return self._of_script(tag, text) if len(text) <= _LONGEST_SCRIPT_REMEMBERED else self._look_into(tag, text)
-        if not self._may_matter(tag):
-            return None
+            return self._of_script(tag, text) if len(text) <= _LONGEST_SCRIPT_REMEMBERED else self._look_at(tag, text)
         return self._of_tag(tag) if len(tag) <= _LONGEST_REMEMBERED else self._look_at(tag)
 
     def at(self, address: str) -> KnownService | None:
@@ -132,27 +117,6 @@ class PrintedTags:
     def category_of(self, service: KnownService) -> str:
         """Return the id of the category in which a service is declared."""
         return self._declared[service.title]
-
-    def _look_into(self, tag: bytes, text: bytes) -> Held | None:
-        is_snippet = any(word in text for word in self._snippets)
-        return self._look_at(tag, text if is_snippet else b"") if is_snippet or self._may_matter(tag) else None
-
-    def _may_matter(self, tag: bytes) -> bool:
-        """Tell quickly whether a tag is worth reading: most load from the site itself, or from nobody we know."""
-        if any(self._is_theirs(host) for host in _HOST.findall(tag)) or _MARK.search(tag):
-            return True
-        return self._is_anywhere and tag[1:2] in b"sS"
-
-    def _look_up(self, host: bytes) -> bool:
-        host = host.rpartition(b"@")[2].partition(b":")[0].lower().rstrip(b".")
-        if b"&" in host or b"google." in host:  # written with character references, or one of many countries
-            return True
-        name = host.decode("latin-1")
-        while name:
-            if name in self._hosts:
-                return True
-            _, _, name = name.partition(".")
-        return False
 
     def _look_at(self, tag: bytes, text: bytes = b"") -> Held | None:
         element = element_of(tag, text)
@@ -282,37 +246,32 @@ class TagGate:
 _ADDRESSES = ("data-consent-src", "data-src", "src")
 
 
-def _needles(services: Iterable[KnownService]) -> tuple[bytes, ...]:
-    """Return a few words, one of which is in every page that loads one of the services."""
-    wanted = set[frozenset[str]]()  # of each of these, one word has to be there
+def _words(services: Iterable[KnownService]) -> Iterator[Word]:
+    """Yield words, one of which is in every tag and every inline script that one of some services is recognised by."""
     for service in services:
-        hosts = (address.partition("/")[0] for address in service.addresses)
-        wanted |= {frozenset((host.removesuffix(".com") if "google." in host else host,)) for host in hosts}
-        wanted |= {frozenset((word,)) for word in re.findall("[a-z]{3,}", service.elsewhere)}
-        wanted |= {frozenset(_WORD_IN_SNIPPET.findall(snippet)) for snippet in service.snippets}
-    wanted = {_rare(words) for words in wanted if words - _EVERYDAY}
-    parts = {words: {part for word in words for part in _parts(word)} for words in wanted}
-    found = []
-    while parts:
-        counts = Counter(part for of_words in parts.values() for part in of_words)
-        best = max(counts, key=lambda part: (counts[part], len(part), part))
-        found.append(best)
-        parts = {words: of_words for words, of_words in parts.items() if best not in of_words}
-    return tuple(needle.encode() for needle in found)
+        yield from map(_word_of_address, service.addresses)
+        yield from (Word(word.encode()) for word in re.findall("[a-z]{3,}", service.elsewhere) if word not in _EVERYDAY)
+        named = [snippet for snippet in service.snippets if any(address in snippet for address in service.addresses)]
+        yield from (_word_of_snippet(snippet) for snippet in service.snippets if snippet not in named)
 
 
-def _rare(words: frozenset[str]) -> frozenset[str]:
-    """Return those of some words that are worth looking for."""
-    words -= _EVERYDAY
-    return frozenset(word for word in words if len(word) >= _SHORTEST_NEEDLE) or frozenset((max(words, key=len),))
+def _word_of_address(address: str) -> Word:
+    host, _, path = address.lower().encode().partition(b"/")
+    if host == b"google.com" or host.endswith(b".google.com"):
+        host = host.removesuffix(b"com")  # it stands for every google.<country>
+    beginning = re.match(rb"[a-z0-9_-]*", path)
+    return Word(host, b".{1,%d}?%s" % (_LONGEST_GAP, beginning[0]) if beginning and beginning[0] else b"")
 
 
-def _parts(word: str) -> Iterable[str]:
-    """List the parts of a word that are long enough to be rare, and the word itself."""
-    yield word
-    for start in range(len(word) - _SHORTEST_NEEDLE + 1):
-        for end in range(start + _SHORTEST_NEEDLE, len(word) + 1):
-            yield word[start:end]
+def _word_of_snippet(snippet: str) -> Word:
+    """Return what a snippet begins with, and the rest of it as scripts may write it."""
+    tokens = _TOKEN.findall(snippet.encode().lower())
+    first = next((number for number, token in enumerate(tokens) if token[0] in _IN_WORDS), 0)
+    return Word(tokens[first], b"".join(_BETWEEN_TOKENS + _written(token) for token in tokens[first + 1 :]))
+
+
+def _written(token: bytes) -> bytes:
+    return {b"'": b"['\"`]", b"/": rb"\\?/"}.get(token, re.escape(token))
 
 
 def _names(policy: ConsentPolicy, declared: Mapping[str, str]) -> dict[str, str]:

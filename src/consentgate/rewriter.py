@@ -9,24 +9,21 @@ coming, no more is held back than a tag or an inline script that is not complete
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
+from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
 from consentgate.page_reader import LONGEST_TEXT, TAG, Element, PageReader, element_of, end_of_script
+from consentgate.prefilter import LOADING, OPENER, PARTIAL_OPENER, Prefilter
 
 __all__ = ["Rewriter", "Surroundings"]
 
-_LOADING = (b"embed", b"frame", b"iframe", b"img", b"link", b"object", b"script")
-_NAMES = frozenset((*_LOADING, b"base", b"html"))
-# The first letters are written out in both cases: `re` passes what is no tag of these several times as fast so.
-_OPENER = re.compile(
-    rb"<(?=[eEfFiIlLoOsS][bBcCfFiImMrR][aAbBgGjJnNrR])(?i:" + b"|".join(_LOADING) + rb")(?=[\t\n\f\r />])"
-)
-_PARTIAL_OPENER = re.compile(rb"<[a-zA-Z]{0,6}\Z")
+_NAMES = frozenset((*LOADING, b"base", b"html"))
 _LONGEST_OPENER = 7  # bytes: "<script"
-_LAST_BYTES = 2_048  # of a piece, in which an unfinished tag begins: few are longer
 _AFTER_SCRIPT = 9  # bytes that have to be seen after a script's text: "</script" and what follows it
 _MOST_REMEMBERED = 524_288  # bytes of a page that has left, kept in case that it has to be read from there
+_BEGINNING = 65_536  # bytes of a longer page's beginning, which is kept besides: its language and its <base> are there
 _LONGEST_TOKEN = 65_536  # bytes of one unfinished tag; a page with a longer one goes out as it is from there on
 
 
@@ -48,27 +45,28 @@ class Rewriter:
     Args:
         concerns: called with a start tag and, for an inline script, its text (up to 64 KB); tells whether the tag may
             be changed. It may be asked about what turns out to be no tag.
-        change: called with each element that can load something, up to the last that concerns us, in the page's order
-            and without its attributes, and with what came before it; returns what takes the place of its start tag,
+        change: called with elements that can load something, up to the last that concerns us, in the page's order
+            and without their attributes, and with what came before; returns what takes the place of a start tag,
             or `None`.
-        may_be_in: tells quickly of a piece whether it can hold a part of what concerns us.
+        prefilter: knows words, one of which is in all that concerns us; without it, every tag is asked about.
     """
 
     def __init__(
         self,
         concerns: Callable[[bytes, bytes], bool],
         change: Callable[[Element, Surroundings], bytes | None],
-        may_be_in: Callable[[bytes], bool] = lambda piece: True,
+        prefilter: Prefilter | None = None,
     ) -> None:
         self._concerns = concerns
         self._change = change
-        self._may_be_in = may_be_in
+        self._prefilter = prefilter
         self._pieces: list[bytes] = []  # what is held back
         self._left = 0  # bytes of the page that have left
         self._reader: PageReader | None = None
         self._read = 0  # bytes of the page that the reader has seen
-        self._unread: list[bytes] = []  # what has left since
+        self._unread = deque[bytes]()  # what has left since
         self._unread_size = 0
+        self._beginning = b""  # of a long page that was not read, because nothing in it concerned us
         self._around = Surroundings()
         self._finished = False
 
@@ -76,9 +74,18 @@ class Rewriter:
         """Take the next piece of the page and return what may leave now."""
         if self._finished:
             return chunk
+        if not self._pieces and self._prefilter is not None and self._prefilter.may_leave(chunk):
+            self._left += len(chunk)
+            self._remember(chunk)
+            return chunk
+        return self._take(chunk)
+
+    def whole(self, page: bytes) -> bytes:
+        """Take a page that comes in one piece, and return it changed."""
+        return self._take(page) + self.close()
+
+    def _take(self, chunk: bytes) -> bytes:
         was_held = bool(self._pieces)
-        if not was_held and not self._may_be_in(chunk) and _ends_plainly(chunk):
-            return self._leave(chunk, len(chunk), [])
         self._pieces.append(chunk)
         if was_held and b">" not in chunk and sum(map(len, self._pieces)) <= _LONGEST_TOKEN:
             return b""  # nothing can have become complete
@@ -102,11 +109,12 @@ class Rewriter:
 
         The first is -1 where only reading can tell.
         """
-        partial = _PARTIAL_OPENER.search(data, max(0, len(data) - _LONGEST_OPENER))
+        partial = PARTIAL_OPENER.search(data, max(0, len(data) - _LONGEST_OPENER))
         complete = partial.start() if partial else len(data)
+        hits = self._prefilter.hits(data) if self._prefilter is not None else None
         spans: list[tuple[int, int, bool]] = []
         looked_at = 0
-        for opener in _OPENER.finditer(data):
+        for opener in OPENER.finditer(data):
             start = opener.start()
             tag = TAG.match(data, start)
             text_end = _text_end(tag, data) if tag else -1
@@ -116,9 +124,10 @@ class Rewriter:
             looked_at += text_end - start
             if looked_at > 4 * len(data) + _LONGEST_TOKEN:
                 return -1, 0
-            text = data[tag.end() : min(text_end, tag.end() + LONGEST_TEXT)]
             end = min(text_end + _AFTER_SCRIPT, len(data)) if _is_script(tag) else text_end
-            spans.append((start, end, self._concerns(tag[0], text)))
+            is_hit = hits is None or bisect_left(hits, start) < bisect_left(hits, text_end)
+            text = data[tag.end() : min(text_end, tag.end() + LONGEST_TEXT)] if is_hit else b""
+            spans.append((start, end, is_hit and self._concerns(tag[0], text)))
         # What looks unfinished may stand within another tag, an attribute's value say, that must not be torn.
         for start, end, _ in reversed(spans):
             complete = start if start < complete < end else complete
@@ -127,12 +136,17 @@ class Rewriter:
 
     def _elements(self, data: bytes, end: int) -> list[Element]:
         """Read the page as browsers do, up to an index in what is held, and return the elements there."""
-        reader = self._reader = self._reader or PageReader(_NAMES, with_attributes=False)
+        if self._beginning:
+            beginning, self._beginning = self._beginning, b""
+            for element in PageReader(_NAMES, with_attributes=False).feed(beginning):
+                self._learn(element)
+        reader = self._reader = self._reader or PageReader(_NAMES, with_attributes=False, start=self._read)
         found: list[Element] = []
         for piece in (*self._unread, data[max(0, self._read + self._unread_size - self._left) : end]):
             found += reader.feed(piece, at_once=True)
         self._read = max(self._read + self._unread_size, self._left + end)
-        self._unread, self._unread_size = [], 0
+        self._unread.clear()
+        self._unread_size = 0
         return found
 
     def _read_through(self, data: bytes) -> bytes:
@@ -149,7 +163,7 @@ class Rewriter:
         for element in elements:
             start = element.start - self._left
             self._learn(element)
-            changed = self._change(element, self._around) if start >= at else None
+            changed = self._change(element, self._around) if start >= at and self._is_hit(element) else None
             if changed is not None:
                 parts += (data[at:start], changed)
                 at = start + len(element.tag)
@@ -163,29 +177,30 @@ class Rewriter:
         return b"".join((*parts, data[at:end]))
 
     def _remember(self, piece: bytes) -> None:
+        """Keep a piece that has left, and forget the oldest of a long page.
+
+        Should the rest have to be read nevertheless, it is from the oldest that is kept, as if no comment and no
+        element with a text of its own had been open there: a reader finds its way back at the next end of one.
+        """
         self._unread.append(piece)
         self._unread_size += len(piece)
-        if self._unread_size > _MOST_REMEMBERED and len(self._unread) > 1:
-            for element in self._elements(b"", 0):
-                self._learn(element)
+        while self._unread_size > _MOST_REMEMBERED and len(self._unread) > 1:
+            oldest = self._unread.popleft()
+            if self._read == len(self._beginning) < _BEGINNING:
+                self._beginning += oldest[: _BEGINNING - len(self._beginning)]
+            self._reader = None
+            self._read += len(oldest)
+            self._unread_size -= len(oldest)
+
+    def _is_hit(self, element: Element) -> bool:
+        look = self._prefilter
+        return look is None or look.is_in(element.tag) or look.is_in(element.text)
 
     def _learn(self, element: Element) -> None:
         if element.name == "base":
             self._around = self._around._replace(has_base=True)
         elif element.name == "html" and not self._around.language:
             self._around = self._around._replace(language=element_of(element.tag).attributes.get("lang", ""))
-
-
-def _ends_plainly(piece: bytes) -> bool:
-    """Tell quickly whether no tag that could load something, and no script, is unfinished where a piece ends."""
-    for script in (b"<script", b"<SCRIPT", b"<Script"):
-        at = piece.rfind(script)
-        if at >= 0 and end_of_script(piece, at + 1) < 0:
-            return False
-    if _PARTIAL_OPENER.search(piece, max(0, len(piece) - _LONGEST_OPENER)):
-        return False
-    start = max(0, len(piece) - _LAST_BYTES)
-    return all(TAG.match(piece, opener.start()) for opener in _OPENER.finditer(piece, start))
 
 
 def _text_end(tag: re.Match[bytes], data: bytes) -> int:

@@ -1,0 +1,170 @@
+"""Tell quickly that a page, or a piece of one, holds none of some words: then nobody has to read it.
+
+A page is looked through as few times as possible, each time for one letter or short part that several words share, and
+what was found to be clear is remembered by its hash: the same page again costs no more than that.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from consentgate.page_reader import TAG, end_of_script
+
+__all__ = ["LOADING", "OPENER", "PARTIAL_OPENER", "Prefilter", "Word"]
+
+LOADING = (b"embed", b"frame", b"iframe", b"img", b"link", b"object", b"script")
+"""The elements that load something by themselves."""
+
+# The first letters are written out in both cases: `re` passes what is no tag of these several times as fast so.
+OPENER = re.compile(
+    rb"<(?=[eEfFiIlLoOsS][bBcCfFiImMrR][aAbBgGjJnNrR])(?i:" + b"|".join(LOADING) + rb")(?=[\t\n\f\r />])"
+)
+"""Where the tag of one of these begins."""
+
+PARTIAL_OPENER = re.compile(rb"<[a-zA-Z]{0,6}\Z")
+"""The same, with the element's name still to be completed: `<script` has six letters, and something has to follow."""
+
+_SPACE = b"\t\n\f\r "
+_FEW = 64  # bytes of white space between "=" and a quote, beyond which a piece is looked at in full
+_REMEMBERED = 4_096  # pages, or pieces, that are known to be clear: 8 bytes of each, and Python's own around them
+# Others hash in ways that somebody could work against, or too shortly to tell pages apart.
+_HASHES_TELL = sys.hash_info.algorithm.startswith("siphash") and sys.hash_info.width >= 64
+# How often the letters stand in web pages, in percent (13 MB of saved ones, in lower case).
+_SHARES = {
+    "a": 5.3, "b": 0.9, "c": 2.8, "d": 2.1, "e": 5.0, "f": 1.1, "g": 1.2, "h": 1.5, "i": 3.7, "j": 0.2, "k": 0.5,
+    "l": 3.3, "m": 1.7, "n": 4.1, "o": 3.0, "p": 2.9, "q": 0.1, "r": 3.0, "s": 5.3, "t": 4.4, "u": 1.4, "v": 0.8,
+    "w": 0.7, "x": 0.4, "y": 0.6, "z": 0.3, "_": 0.6, ".": 1.4, "-": 1.9, "/": 2.3, "<": 2.3, ":": 0.6,
+}  # fmt: skip
+_SHARE_OF_OTHERS = 0.5
+_PASS, _LETTER_ALONE, _LETTER_OF_MANY = 6.0, 6.0, 3.0  # microseconds for 20 KB, and for each percent of it that fits
+_LENGTHS = (1, 3, 5)  # of what is looked for
+
+
+class Word(NamedTuple):
+    """Say what a page has to hold, in lower case.
+
+    Args:
+        text: what to look for.
+        then: a regular expression for what has to follow it.
+    """
+
+    text: bytes
+    then: bytes = b""
+
+
+class Prefilter:
+    """Look for words in pages, whatever case they are written in.
+
+    Args:
+        words: what to look for, of which any is enough.
+    """
+
+    def __init__(self, words: Iterable[Word]) -> None:
+        self._passes = tuple(re.compile(pattern, re.DOTALL) for pattern in _passes(set(words)))
+        self._clear = set[int]()
+        self._plain = set[int]()
+
+    def may_be_in(self, page: bytes) -> bool:
+        """Tell whether a whole page, or a part of it that stands alone, holds one of the words."""
+        key = hash(page)  # a page that is the same object each time knows it already
+        if key in self._clear:
+            return False
+        if self.is_in(page):
+            return True
+        _remember(self._clear, key)
+        return False
+
+    def is_in(self, part: bytes) -> bool:
+        """Tell whether a part of a page holds one of the words."""
+        lower = part.lower()
+        return any(one.search(lower) for one in self._passes)
+
+    def may_leave(self, piece: bytes) -> bool:
+        """Tell whether a piece of a page holds none of the words, and nothing that loads is unfinished at its end."""
+        key = hash(piece)
+        if key in self._plain:
+            return True
+        if self.is_in(piece) or _is_unfinished(piece.lower()):
+            return False
+        _remember(self._plain, key)
+        return True
+
+    def hits(self, piece: bytes) -> list[int]:
+        """List where in a piece words stand; of words that overlap, one."""
+        lower = piece.lower()
+        return sorted(found.start() for one in self._passes for found in one.finditer(lower))
+
+    def clear(self, page: bytes) -> None:
+        """Remember of a whole page that it was read, and that its words are not what they looked like."""
+        _remember(self._clear, hash(page))
+
+
+def _remember(known: set[int], key: int) -> None:
+    if not _HASHES_TELL:
+        return
+    if len(known) >= _REMEMBERED:
+        known.clear()
+    known.add(key)
+
+
+def _is_unfinished(lower: bytes) -> bool:
+    """Tell whether a tag that could load something, or a script, may be unfinished where a piece in lower case ends.
+
+    It errs on one side only: what is unfinished is always said to be.
+    """
+    begun = lower.find(b"<", lower.rfind(b">") + 1)
+    if begun >= 0 and (PARTIAL_OPENER.search(lower, begun) or OPENER.search(lower, begun)):
+        return True
+    # With a ">" after it, a tag is unfinished only if that stands within quotes, of which the second is still to come.
+    for quote in (b'"', b"'"):
+        at = lower.rfind(quote)
+        before = lower[max(0, at - _FEW) : max(0, at)].rstrip(_SPACE)
+        if at >= 0 and (before.endswith(b"=") or (not before and at >= _FEW)):
+            return True
+    return _is_in_script(lower)
+
+
+def _is_in_script(lower: bytes) -> bool:
+    at = lower.rfind(b"<script")
+    if at < 0:
+        return False
+    tag = TAG.match(lower, at)
+    if tag is None or end_of_script(lower, tag.end()) < 0:
+        return True
+    # "</script>" ends no script that has "<!-- <script" in its text.
+    comment = lower.rfind(b"<!--", 0, at)
+    return comment >= 0 and lower.find(b"-->", comment + 2, at) < 0
+
+
+def _passes(words: set[Word]) -> Iterator[bytes]:
+    """Yield regular expressions that find all words, each looking for a part that several of them share."""
+    parts = {word: set(_parts(word.text)) for word in words}
+    while parts:
+        shared = Counter(part for of_word in parts.values() for part in of_word)
+        best = min(shared, key=lambda part: (_cost(part) / shared[part], part))
+        found = [word for word in parts if best in parts[word]]
+        yield re.escape(best) + b"(?:" + b"|".join(sorted(_around(best, word) for word in found)) + b")"
+        for word in found:
+            del parts[word]
+
+
+def _parts(text: bytes) -> Iterator[bytes]:
+    for length in _LENGTHS:
+        yield from (text[start : start + length] for start in range(len(text) - length + 1))
+
+
+def _cost(part: bytes) -> float:
+    share = _SHARES.get(chr(part[0]), _SHARE_OF_OTHERS)
+    return _PASS + share * (_LETTER_ALONE if len(part) == 1 else _LETTER_OF_MANY)
+
+
+def _around(part: bytes, word: Word) -> bytes:
+    """Return the expression for the rest of a word where a part of it was found."""
+    before, _, after = word.text.partition(part)
+    behind = b"(?<=" + re.escape(before + part + after) + b")" if before else b""
+    ahead = b"(?=" + word.then + b")" if word.then else b""
+    return re.escape(after) + behind + ahead
