@@ -4,14 +4,31 @@ from __future__ import annotations
 
 import gzip
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
-from starlette.types import ASGIApp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from starlette.types import ASGIApp, Message
 
 from consentgate import Category, ConsentPolicy, Controller, GoogleAnalytics
 from consentgate.policy import CacheMode
+from consentgate.printed_tags import PrintedTags, TagGate
+from consentgate.rewriter import Rewriter
 from consentgate.services import CustomService, GoogleMaps, GoogleTagManager, Matomo, MetaPixel, YouTube
-from tests.conftest import HTML, Answer, ask, body, consent_cookie, page, request, scripted, start
+from tests.conftest import (
+    HTML,
+    Answer,
+    ask,
+    body,
+    consent_cookie,
+    make_site,
+    nothing_more,
+    page,
+    request,
+    scripted,
+    start,
+)
 
 POLICY = ConsentPolicy(
     site_name="Luton",
@@ -76,8 +93,16 @@ HELD = {
         f"<script {INERT} {MARKETING} data-consent-type=module src=//connect.facebook.net/x.js></script>",
     ),
     "upper_case": (
-        "<SCRIPT SRC='HTTPS://connect.facebook.net/x.js'></SCRIPT>",
-        f"<SCRIPT {INERT} {MARKETING} SRC='HTTPS://connect.facebook.net/x.js'></SCRIPT>",
+        "<SCRIPT SRC='HTTPS://CONNECT.FACEBOOK.NET/x.js'></SCRIPT>",
+        f"<SCRIPT {INERT} {MARKETING} SRC='HTTPS://CONNECT.FACEBOOK.NET/x.js'></SCRIPT>",
+    ),
+    "mark_in_upper_case": (
+        "<SCRIPT DATA-CONSENT=marketing>go()</SCRIPT>",
+        f"<SCRIPT {INERT} {MARKETING}>go()</SCRIPT>",
+    ),
+    "classic_snippet_alone": (
+        "<script>ga( 'create', \"UA-1-1\", 'auto');</script>",
+        f"<script {INERT} {ANALYTICS}>ga( 'create', \"UA-1-1\", 'auto');</script>",
     ),
     "own_matomo": (
         '<script src="https://stats.luton.example/m/matomo.js"></script>',
@@ -525,3 +550,65 @@ async def test_a_whole_page_without_such_a_tag_is_the_apps_own_object_for_a_visi
 
     assert answer.messages[-1]["body"] is content
     assert answer.all(b"content-length") == [b"%d" % len(content)]
+
+
+# Every cut of a page, and the look that spares reading most pages
+
+
+def reference(content: bytes) -> bytes:
+    """Return what leaves of a page of which every tag is asked about, for a visitor who refused."""
+    gate = TagGate(PrintedTags(POLICY), frozenset(("essential",)), lambda _: "/cookies/embed", lambda _: b"")
+    return Rewriter(gate.concerns, gate.change).whole(content)
+
+
+SITE = make_site(scripted(), POLICY)
+DECLINED = request((b"cookie", f"__Host-consentgate={consent_cookie(REFUSED, POLICY)}".encode()))
+
+
+def through_the_door(pieces: list[bytes]) -> bytes:
+    """Return what leaves of a page in pieces, without an event loop, which thousands of pages would wait for."""
+    SITE.app = scripted(start(HTML), *(body(piece, more=True) for piece in pieces), body(b""))
+    sent: list[bytes] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message.get("body", b""))
+
+    steps = SITE({**DECLINED, "headers": [*DECLINED["headers"]], "state": {}}, nothing_more, send)
+    with pytest.raises(StopIteration):
+        steps.send(None)  # type: ignore[attr-defined]
+    return b"".join(sent)
+
+
+AROUND = [
+    "<p>text</p>", "<!--", "-->", "<!-->", "<script>", "<scRipt >", "</script>", "</SCRIPT >", "<textarea>", "</textarea>",
+    "<template>", "</template>", "<svg>", "</svg>", "<noscript>", "</noscript>", "<style>", "</style>", '<img alt="', "<a b='",
+    "'", '"', ">", "<", "=", "< script", "<scr", "<img src=/own.png>", "x" * 3_000, " ",
+    f'<scRipt data-x="{"long > " * 500}" src=//CONNECT.facebook.NET/x.js></script>',
+    "<SCRIPT>/* <!-- <script */ fbq('init', '1') </script> --></script>",
+]  # fmt: skip
+PAGES = st.lists(st.sampled_from([*AROUND, *(printed for printed, _ in HELD.values())]), max_size=9).map("".join)
+
+
+@settings(deadline=None, max_examples=300)
+@given(PAGES.map(lambda page: f"<!doctype html><body>{page}".encode()), st.data())
+def test_the_same_leaves_however_a_page_is_cut(content: bytes, data: st.DataObject) -> None:
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(content)), max_size=12)))
+    pieces = [content[one:other] for one, other in pairwise([0, *cuts, len(content)])]
+    size = data.draw(st.integers(1, 9))
+
+    whole = through_the_door([content])
+
+    assert whole == reference(content)
+    assert through_the_door(pieces) == whole
+    if len(content) < 4_000:
+        assert through_the_door([content[at : at + size] for at in range(0, len(content), size)]) == whole
+
+
+def test_a_tag_late_in_a_long_page_waits_too() -> None:
+    chunk = b"<p>words and <b>words</b></p>" * 2_000
+    tag = HELD["frame"][0].encode()
+    pieces = [b"<!doctype html><html lang=en><base href=/a/><body>", *[chunk] * 30, tag, chunk]
+
+    after = through_the_door(pieces)
+
+    assert after == b"".join(pieces).replace(tag, HELD["frame"][1].encode()) == reference(b"".join(pieces))
