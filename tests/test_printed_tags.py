@@ -355,6 +355,23 @@ async def test_hints_in_headers_wait_as_well(answers: dict[str, bool], kept: int
     assert b"</own.css>" in value
 
 
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("answers", "left"),
+    [(REFUSED, [[b"</own.css>; rel=preload"]]), (GRANTED, None)],
+    ids=["refused", "granted"],
+)
+async def test_early_hints_wait_as_well(answers: dict[str, bool], left: list[list[bytes]] | None) -> None:
+    film = b"<https://www.youtube.com>; rel=preconnect"
+    hints = [[b"</own.css>; rel=preload", film], [film]]
+    early: list[Message] = [{"type": "http.response.early_hint", "links": links} for links in hints]
+    cookie = (b"cookie", f"__Host-consentgate={consent_cookie(answers, POLICY)}".encode())
+
+    answer = await ask(scripted(*early, start(HTML), body(b"<p>Film")), request(cookie), policy=POLICY)
+
+    assert [message["links"] for message in answer.messages[:-2]] == (hints if left is None else left)
+
+
 def fragment(content: str | bytes, *headers: tuple[bytes, bytes], cut: int = 0) -> ASGIApp:
     whole = content.encode() if isinstance(content, str) else content
     pieces = [whole[:cut], whole[cut:]] if cut else [whole]
@@ -575,14 +592,14 @@ def through_the_door(pieces: list[bytes]) -> bytes:
 
     steps = SITE({**DECLINED, "headers": [*DECLINED["headers"]], "state": {}}, nothing_more, send)
     with pytest.raises(StopIteration):
-        steps.send(None)  # type: ignore[attr-defined]
+        steps.send(None)
     return b"".join(sent)
 
 
 AROUND = [
-    "<p>text</p>", "<!--", "-->", "<!-->", "<script>", "<scRipt >", "</script>", "</SCRIPT >", "<textarea>", "</textarea>",
-    "<template>", "</template>", "<svg>", "</svg>", "<noscript>", "</noscript>", "<style>", "</style>", '<img alt="', "<a b='",
-    "'", '"', ">", "<", "=", "< script", "<scr", "<img src=/own.png>", "x" * 3_000, " ",
+    "<p>text</p>", "<!--", "-->", "<!-->", "<script>", "<scRipt >", "</script>", "</SCRIPT >", "<textarea>",
+    "</textarea>", "<template>", "</template>", "<svg>", "</svg>", "<noscript>", "</noscript>", "<style>", "</style>",
+    '<img alt="', "<a b='", "'", '"', ">", "<", "=", "< script", "<scr", "<img src=/own.png>", "x" * 3_000, " ",
     f'<scRipt data-x="{"long > " * 500}" src=//CONNECT.facebook.NET/x.js></script>',
     "<SCRIPT>/* <!-- <script */ fbq('init', '1') </script> --></script>",
 ]  # fmt: skip

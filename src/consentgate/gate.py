@@ -77,11 +77,21 @@ class ResponseGate:
             return self._on_start(message)
         if kind == "http.response.body":
             return self._on_body(message)
+        if kind == "http.response.early_hint" and self._visit.holds_tags:
+            return self._on_hint(message)
         if self._start is not None:
             return self._release(self._start, message)
         if kind in _WITH_HEADERS:
             return self._send({**message, "headers": permitted(_raw(message), self._visit)})
         return self._send(message)
+
+    def _on_hint(self, message: Message) -> Awaitable[None]:
+        """Pass on what a browser may fetch before the page comes, without what the visitor did not agree to."""
+        tags, links = self._new_tag_gate(), list(message["links"])
+        permitted = [link for value in links if (link := tags.link_header(value))]
+        if permitted != links:
+            message = {**message, "links": permitted}
+        return self._send(message) if permitted or not links else nothing()
 
     def _on_start(self, message: Message) -> Awaitable[None]:
         headers = message.get("headers")
@@ -556,4 +566,4 @@ def _warn_meta_policy() -> None:
 
 
 async def nothing() -> None:
-    """Wait for the first piece of the body: only then is the page's length known."""
+    """Send nothing: a page's length is known with its first piece only, and a hint may have been withheld."""
