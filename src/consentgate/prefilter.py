@@ -120,12 +120,16 @@ def _is_unfinished(lower: bytes) -> bool:
     if begun >= 0 and (PARTIAL_OPENER.search(lower, begun) or OPENER.search(lower, begun)):
         return True
     # With a ">" after it, a tag is unfinished only if that stands within quotes, of which the second is still to come.
-    for quote in (b'"', b"'"):
-        at = lower.rfind(quote)
-        before = lower[max(0, at - _FEW) : max(0, at)].rstrip(_SPACE)
-        if at >= 0 and (before.endswith(b"=") or (not before and at >= _FEW)):
+    if any(_may_be_open(lower, quote) for quote in (b'"', b"'")):
+        if any(TAG.match(lower, found.start()) is None for found in OPENER.finditer(lower)):
             return True
     return _is_in_script(lower)
+
+
+def _may_be_open(lower: bytes, quote: bytes) -> bool:
+    at = lower.rfind(quote)
+    before = lower[max(0, at - _FEW) : max(0, at)].rstrip(_SPACE)
+    return at >= 0 and (before.endswith(b"=") or (not before and at >= _FEW))
 
 
 def _is_in_script(lower: bytes) -> bool:
