@@ -574,7 +574,7 @@ async def test_a_whole_page_without_such_a_tag_is_the_apps_own_object_for_a_visi
 
 def reference(content: bytes) -> bytes:
     """Return what leaves of a page of which every tag is asked about, for a visitor who refused."""
-    gate = TagGate(PrintedTags(POLICY), frozenset(("essential",)), lambda _: "/cookies/embed", lambda _: b"")
+    gate = TagGate(PrintedTags(POLICY), frozenset(("essential",)), lambda *_: "/cookies/embed?", lambda _: b"")
     return Rewriter(gate.concerns, gate.change).whole(content)
 
 

@@ -25,8 +25,9 @@ OPENER = re.compile(
 )
 """Where the tag of one of these begins."""
 
-PARTIAL_OPENER = re.compile(rb"<[a-zA-Z]{0,6}\Z")
-"""The same, with the element's name still to be completed: `<script` has six letters, and something has to follow."""
+_BEGUN = sorted({name[:length] for name in LOADING for length in range(1, len(name) + 1)})
+PARTIAL_OPENER = re.compile(rb"<(?i:" + b"|".join(_BEGUN) + rb")?\Z")
+"""The same, where it cannot be told yet: the element's name may go on, and something has to follow it."""
 
 _SPACE = b"\t\n\f\r "
 _FEW = 64  # bytes of white space between "=" and a quote, beyond which a piece is looked at in full
@@ -120,9 +121,9 @@ def _is_unfinished(lower: bytes) -> bool:
     if begun >= 0 and (PARTIAL_OPENER.search(lower, begun) or OPENER.search(lower, begun)):
         return True
     # With a ">" after it, a tag is unfinished only if that stands within quotes, of which the second is still to come.
-    if any(_may_be_open(lower, quote) for quote in (b'"', b"'")):
-        if any(TAG.match(lower, found.start()) is None for found in OPENER.finditer(lower)):
-            return True
+    is_open = any(_may_be_open(lower, quote) for quote in (b'"', b"'"))
+    if is_open and any(TAG.match(lower, found.start()) is None for found in OPENER.finditer(lower)):
+        return True
     return _is_in_script(lower)
 
 
