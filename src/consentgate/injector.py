@@ -42,7 +42,9 @@ _NAME_AND_VALUE = re.compile(
 # run: raw text with a "<" in it, a <meta> with any word of a charset or a policy in it, or whose values hold ">".
 _REST = rb"(?=[\t\n\f\r />])" + ATTRIBUTES + b">"
 _REST_OF_META = (
-    rb"(?=[\t\n\f\r />])(?=(?:(?-i:[^cChH<>]++)|c(?!harset)|h(?!ttp-equiv))*+>)"
+    rb"(?=[\t\n\f\r />])(?="
+    + repeated(rb"(?-i:[^cChH<>]++)|c(?!harset)|h(?!ttp-equiv)")
+    + rb">)"
     + ATTRIBUTES.replace(rb'"[^"]*+"', rb'"[^">]*+"').replace(rb"'[^']*+'", rb"'[^'>]*+'")
     + b">"
 )

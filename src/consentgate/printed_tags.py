@@ -16,7 +16,7 @@ from urllib.parse import quote
 from consentgate.catalogue import Catalogue, KnownService, catalogue
 from consentgate.declarations import declaring_category
 from consentgate.inventory import HINTS, Finding, is_running_script, links_in, loads, service_at, tags_of
-from consentgate.page_reader import Element, attributes_in, element_of
+from consentgate.page_reader import Element, attributes_in, element_of, repeated
 from consentgate.policy import ConsentPolicy
 from consentgate.prefilter import Prefilter, Word
 from consentgate.rewriter import Surroundings
@@ -35,7 +35,7 @@ _LONGEST_GAP = 24  # bytes between a host's name and its path: the rest of the n
 _NAME_END = rb"[\t\n\f\r />=]"
 _MARKS = (Word(b"data-consent"), Word(b"data-category", _NAME_END), Word(b"data-name", _NAME_END))
 _TOKEN = re.compile(rb"[a-z0-9_-]+|[^a-z0-9_-]")
-_BETWEEN_TOKENS = rb"(?:\s|/\*(?:[^*]|\*(?!/))*+\*/|//[^\n\r]*+)*+"
+_BETWEEN_TOKENS = repeated(rb"\s|/\*" + repeated(rb"[^*]|\*(?!/)") + rb"\*/|//[^\n\r]*+")
 _NOT_IN_A_NAME = re.compile(r"[^a-z0-9]+")
 _HIDDEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
 _TINY = re.compile(r"\s*0*[0-2](?:px)?\s*")
