@@ -32,8 +32,10 @@ PARTIAL_OPENER = re.compile(rb"<(?i:" + b"|".join(_BEGUN) + rb")?\Z")
 _SPACE = b"\t\n\f\r "
 _FEW = 64  # bytes of white space between "=" and a quote, beyond which a piece is looked at in full
 _REMEMBERED = 4_096  # pages, or pieces, that are known to be clear: 8 bytes of each, and Python's own around them
-# Others hash in ways that somebody could work against, or too shortly to tell pages apart.
-_HASHES_TELL = sys.hash_info.algorithm.startswith("siphash") and sys.hash_info.width >= 64
+# Other hashes, and one without a secret, somebody could work against; shorter ones do not tell pages apart.
+_HASHES_TELL = (
+    sys.hash_info.algorithm.startswith("siphash") and sys.hash_info.width >= 64 and bool(sys.flags.hash_randomization)
+)
 # How often the letters stand in web pages, in percent (13 MB of saved ones, in lower case).
 _SHARES = {
     "a": 5.3, "b": 0.9, "c": 2.8, "d": 2.1, "e": 5.0, "f": 1.1, "g": 1.2, "h": 1.5, "i": 3.7, "j": 0.2, "k": 0.5,
