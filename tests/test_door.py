@@ -263,6 +263,15 @@ def test_a_page_that_begins_in_another_way_is_answered_as_at_first() -> None:
     assert changing == firsts
 
 
+@pytest.mark.parametrize("status", [200, 404])
+def test_one_of_several_consent_cookies_is_left_whatever_the_page(status: int) -> None:
+    app = app_of(status, USUAL, [PAGES[0]], ASKS["nothing"])
+
+    for answer in answers(app, "report", scope_of("with two cookies of the name", BROWSER)):
+        lines = [value for name, value in answer[0]["headers"] if name == b"set-cookie"]
+        assert [line.partition(b"=")[0] for line in lines] == [b"__Host-consentgate"]
+
+
 class Counter:
     """An observer that writes down what it is told."""
 

@@ -308,8 +308,6 @@ class Visit:
     is_individual = False  # whether what the application answers may depend on what this visitor agreed to
     left_alone = False  # set when the application asks for it
     places_banner = False  # … and when it has a place of its own for the banner
-    is_tidy = False  # whether no cookie has to be expired with a page, as far as that is known
-    _consent_values: Sequence[bytes] = ()
     may_be_packed = False  # set when the application was asked for gzip, which the gate opens
 
     def __init__(self, site: Site, scope: Scope) -> None:
@@ -356,8 +354,12 @@ class Visit:
         """The outcome to confirm on this page, when a choice was made a moment ago without scripts."""
         prepared: Prepared
         """What a page gets for this visitor's choice."""
+        is_tidy: bool
+        """Whether it is known that no cookie has to be expired or written again with a page."""
+        _consent_values: Sequence[bytes]
     else:
-        spot, consent, message, prepared = _Settled(), _Settled(), _Settled(), _Settled()
+        spot, consent, message = _Settled(), _Settled(), _Settled()
+        prepared, is_tidy, _consent_values = _Settled(), _Settled(), _Settled()
 
     def _settle(self) -> None:
         """Work out what follows from host and cookies: in one go, as pages need it all, and five take twice as long."""
@@ -366,9 +368,10 @@ class Visit:
         spot = self.spot = site.spot(self.fields.get(b"host", b""), over_https, scope.get("root_path") or "")
         if self.is_plain and (ready := spot.ready_for(cookies)) is not None:
             self.consent, self.prepared = ready
-            self.message = None
+            self.message, self._consent_values = None, ()  # one of them at the most, which stays as it is
             self.is_tidy = not self.has_optional_cookies
             return
+        self.is_tidy = False
         values = self._consent_values = values_of(cookies, spot.cookie_name)
         signalled = not self.is_plain and any(pair in site.signals for pair in self.headers)
         consent = self.consent = site.cookie.read(values, site.now(), signalled=signalled)
