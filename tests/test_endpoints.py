@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
@@ -640,8 +641,23 @@ async def test_files_are_immutable_and_the_same_for_everybody(name: str, media_t
     assert response.headers["content-type"] == media_type
     assert response.headers["cache-control"] == "public, max-age=31536000, immutable"
     assert response.headers["x-content-type-options"] == "nosniff"
-    assert "vary" not in response.headers
+    assert response.headers["vary"] == "Accept-Encoding"
     assert kept(response) == []
+
+
+@pytest.mark.parametrize("accept_encoding", ["gzip", "gzip, deflate, br, zstd", "identity", "br, gzip;q=0", None])
+async def test_files_are_compressed_for_browsers_that_take_it(accept_encoding: str | None) -> None:
+    asset = assets()["consentgate.js"]
+    takes_it = bool(accept_encoding) and str(accept_encoding).startswith("gzip")
+    headers = [(b"accept-encoding", accept_encoding.encode())] if accept_encoding else []
+
+    answer = await ask(APP, request(*headers, path=f"/cookies/static/{asset.name}"))
+
+    sent = dict(answer.headers)
+    assert answer.body == (asset.packed if takes_it else asset.content)
+    assert gzip.decompress(asset.packed) == asset.content
+    assert sent.get(b"content-encoding") == (b"gzip" if takes_it else None)
+    assert sent[b"content-length"] == str(len(answer.body)).encode()
 
 
 @pytest.mark.parametrize("name", ["consentgate.css", "consentgate.0000000000.css", "../policy.py", ""])

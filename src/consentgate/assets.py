@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -37,11 +38,13 @@ class Asset:
         name: its name with the hash of its content, for example `consentgate.3f2a9c1b04.css`.
         media_type: its `Content-Type`.
         content: its bytes.
+        packed: the same, compressed with gzip.
     """
 
     name: str
     media_type: str
     content: bytes
+    packed: bytes
 
 
 @cache
@@ -86,4 +89,5 @@ def _made_small(path: Path) -> bytes:
 def _asset(name: str, content: bytes) -> Asset:
     stem, _, suffix = name.rpartition(".")
     digest = hashlib.sha256(content).hexdigest()[:10]
-    return Asset(f"{stem}.{digest}.{suffix}", _MEDIA_TYPES[f".{suffix}"], content)
+    packed = gzip.compress(content, mtime=0)
+    return Asset(f"{stem}.{digest}.{suffix}", _MEDIA_TYPES[f".{suffix}"], content, packed)

@@ -13,6 +13,7 @@ from starlette.types import Scope
 
 from consentgate.acts import recorded
 from consentgate.assets import Asset, assets
+from consentgate.compression import accepts_gzip
 from consentgate.consent import OUTCOMES, Answer, Consent
 from consentgate.cookie_rules import MOST_EXPIRY_LINES
 from consentgate.origin import is_same_origin, local_path
@@ -43,7 +44,11 @@ _EMBED_HEADERS = {
     **_PAGE_HEADERS,
     "referrer-policy": "strict-origin-when-cross-origin",  # players refuse to start where they are not told the site
 }
-_IMMUTABLE = {"cache-control": "public, max-age=31536000, immutable", "x-content-type-options": "nosniff"}
+_IMMUTABLE = {
+    "cache-control": "public, max-age=31536000, immutable",
+    "vary": "Accept-Encoding",
+    "x-content-type-options": "nosniff",
+}
 
 
 class FormError(Exception):
@@ -111,8 +116,7 @@ class Endpoints:
         if site.policy.gpc_statement:
             self._handlers["/.well-known/gpc.json"] = (_constant(_gpc_statement(site.policy)), ("GET", "HEAD"))
         for asset in _files_of(site.policy):
-            response = Response(asset.content, media_type=asset.media_type, headers=_IMMUTABLE)
-            self._handlers[f"{prefix}/static/{asset.name}"] = (_constant(response), ("GET", "HEAD"))
+            self._handlers[f"{prefix}/static/{asset.name}"] = (_file(asset), ("GET", "HEAD"))
 
     def find(self, scope: Scope) -> tuple[Handler, tuple[str, ...]] | None:
         """Return the handler for a request and the methods it takes, or `None` when it is the application's."""
@@ -466,6 +470,17 @@ def _files_of(policy: ConsentPolicy) -> Iterator[Asset]:
     """Yield what browsers get, for the look of each host."""
     for host in ("", *policy.hosts):
         yield from assets(policy.theme_of(host), at_the_bottom=policy.placement == "bottom").values()
+
+
+def _file(asset: Asset) -> Handler:
+    """Answer with a file as the browser takes it, for what compresses an application's own files never sees ours."""
+    plain = Response(asset.content, media_type=asset.media_type, headers=_IMMUTABLE)
+    packed = Response(asset.packed, media_type=asset.media_type, headers=_IMMUTABLE | {"content-encoding": "gzip"})
+
+    async def answer(request: Request, visit: Visit) -> Response:
+        return packed if accepts_gzip(visit.header(b"accept-encoding")) else plain
+
+    return answer
 
 
 def _constant(response: Response) -> Handler:
