@@ -50,10 +50,10 @@
 
   // The question gives way to the message that comes with the answer; the cookies page has its own.
   function confirm(form, markup) {
-    const banner = form.closest("[data-consentgate]");
-    if (!banner) return; // pressed twice
+    const banner = form.closest("[data-consentgate]"); // none when the button was pressed twice
     if (markup) form.outerHTML = markup;
-    const message = banner.querySelector("[data-consentgate-message]");
+    const message = banner?.querySelector("[data-consentgate-message]");
+    if (!message) return banner?.remove();
     message.hidden = false;
     message.setAttribute("role", "alert");
     message.focus();
