@@ -16,10 +16,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 _ := $(shell test -x $(PYTHON) || rm -rf .venv)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format browser bench venv clean
+.PHONY: help demo test check format browser bench bench-browser venv clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 demo: .venv/.demo-ready ## Run the demo site (PORT=8000)
 	$(PYTHON) -m examples.step_forward_luton --port $(PORT)
@@ -42,6 +42,10 @@ browser: .venv/.dev-ready ## Find a browser for the tests, or get one, and what 
 
 bench: .venv/.bench-ready ## Measure what a request costs, beside others (needs wrk)
 	$(PYTHON) -m benchmarks
+
+bench-browser: .venv/.dev-ready ## Measure what a visitor's browser pays, beside other consent tools (needs npm)
+	$(PYTHON) -m tests.browser --ensure
+	$(PYTHON) -m benchmarks.browser
 
 venv: .venv/.dev-ready ## Make .venv with all development tools
 

@@ -14,11 +14,22 @@ import sys
 import tarfile
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.needs import leave_out
 
-__all__ = ["HTMX", "TURBO", "TYPESCRIPT", "VALIDATOR", "file_of", "missing", "require_npm"]
+__all__ = [
+    "HTMX",
+    "TURBO",
+    "TYPESCRIPT",
+    "VALIDATOR",
+    "fetch_missing",
+    "file_of",
+    "folder_of",
+    "missing",
+    "require_npm",
+]
 
 FOLDER = Path(__file__).parents[1] / ".npm"
 PACKAGES = {
@@ -43,16 +54,17 @@ DOWNLOAD_SECONDS = 300
 
 def file_of(package: str, path: str) -> Path:
     """Return where a file of a package is, whether or not it has been fetched."""
-    return folder_of(package) / path
+    return folder_of(package, PACKAGES[package]) / path
 
 
-def folder_of(package: str) -> Path:
-    return FOLDER / f"{package.replace('/', '+')}@{PACKAGES[package]}"
+def folder_of(package: str, version: str) -> Path:
+    """Return where a package is, whether or not it has been fetched."""
+    return FOLDER / f"{package.replace('/', '+')}@{version}"
 
 
 def missing() -> list[str]:
     """List the packages that have not been fetched."""
-    return [package for package in PACKAGES if not folder_of(package).is_dir()]
+    return [package for package, version in PACKAGES.items() if not folder_of(package, version).is_dir()]
 
 
 def require_npm() -> None:
@@ -61,22 +73,22 @@ def require_npm() -> None:
         leave_out(f"Not fetched: {', '.join(missing())}. Run: make browser")
 
 
-def fetch(package: str) -> None:
+def fetch(package: str, version: str) -> None:
     """Have npm download one package, which checks its integrity, and unpack it."""
     with tempfile.TemporaryDirectory() as scratch:
-        command = ["npm", "pack", "--silent", f"--pack-destination={scratch}", f"{package}@{PACKAGES[package]}"]
+        command = ["npm", "pack", "--silent", f"--pack-destination={scratch}", f"{package}@{version}"]
         subprocess.run(command, check=True, timeout=DOWNLOAD_SECONDS, stdin=subprocess.DEVNULL, cwd=scratch)
         (archive,) = Path(scratch).glob("*.tgz")
         with tarfile.open(archive) as packed:
             packed.extractall(scratch, filter="data")
         FOLDER.mkdir(exist_ok=True)
-        shutil.move(Path(scratch) / "package", folder_of(package))
+        shutil.move(Path(scratch) / "package", folder_of(package, version))
 
 
-def fetch_patiently(package: str) -> None:
+def fetch_patiently(package: str, version: str) -> None:
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            fetch(package)
+            fetch(package, version)
             break
         except subprocess.SubprocessError:
             if attempt == ATTEMPTS:
@@ -84,16 +96,23 @@ def fetch_patiently(package: str) -> None:
             time.sleep(PAUSE)
 
 
-def main() -> int:
-    """Fetch what is not there yet and return the exit code; only in CI is a missing npm a failure."""
-    for package in missing():
-        print(f"Fetching {package} {PACKAGES[package]} …", flush=True)
+def fetch_missing(packages: Mapping[str, str]) -> bool:
+    """Fetch what is not there yet of some packages, each at its version, and tell whether all are there now."""
+    for package, version in packages.items():
+        if folder_of(package, version).is_dir():
+            continue
+        print(f"Fetching {package} {version} …", flush=True)
         try:
-            fetch_patiently(package)
+            fetch_patiently(package, version)
         except (OSError, subprocess.SubprocessError) as error:
             print(f"{package} could not be fetched ({error}). Is npm installed?", file=sys.stderr)
-            return 1 if os.environ.get("CI") else 0
-    return 0
+            return False
+    return True
+
+
+def main() -> int:
+    """Fetch what is not there yet and return the exit code; only in CI is a missing npm a failure."""
+    return int(not fetch_missing(PACKAGES) and bool(os.environ.get("CI")))
 
 
 if __name__ == "__main__":

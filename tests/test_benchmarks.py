@@ -15,6 +15,7 @@ import pytest
 from benchmarks.__main__ import TABLES
 from benchmarks.harness import Figure, take_turns
 from examples.gateway.processes import find
+from tests.browser import REMEDY, find_browser
 from tests.needs import leave_out
 
 ROOT = Path(__file__).parents[1]
@@ -54,6 +55,26 @@ def test_a_table_is_printed_and_kept_for_machines(name: str, tmp_path: Path) -> 
     assert EXPECTED[name] in figures
     assert all(math.isfinite(figure["value"]) for figure in figures.values())
     assert all((figure["reached"] == "") == (figure["target"] is None) for figure in figures.values())
+    assert all(name in ran.stdout for name in figures)
+
+
+@pytest.mark.browser
+@pytest.mark.timeout(SECONDS + 60)
+def test_the_table_of_the_browser_is_printed_and_kept_for_machines(tmp_path: Path) -> None:
+    if find_browser() is None:
+        leave_out(f"No browser that starts: {REMEDY}.")
+    command = [sys.executable, "-m", "benchmarks.browser", "--rounds=1", f"--results={tmp_path}"]
+
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=SECONDS)
+
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    kept: dict[str, Any] = json.loads((tmp_path / "browser.json").read_text("utf-8"))
+    figures = {figure["name"]: figure for figure in kept["figures"]}
+    assert figures["refused: pages that differ from bare's"]["value"] == 0
+    assert figures["refused: requests"]["value"] == 0
+    assert set(kept["tools"]) == {"cookieconsent", "klaro", "orejime", "tarteaucitronjs", "vanilla-cookieconsent"}
+    assert all(kept["medians"][name]["bytes"] > 0 for name in ("consentgate", "Klaro", "Orejime", "Osano"))
+    assert all(math.isfinite(figure["value"]) for figure in figures.values())
     assert all(name in ran.stdout for name in figures)
 
 
