@@ -34,7 +34,7 @@ OBSERVE = """(() => {
     observe("largest-contentful-paint", one => {
         seen.lcp = one.startTime;
         seen.lcpElement = name(one.element);
-        seen.lcpIsBanner = Boolean(BANNER && one.element && one.element.closest(BANNER));
+        seen.lcpIsBanner = Boolean(one.element && one.element.closest(BANNER));
     });
     observe("layout-shift", one => { if (!one.hadRecentInput) seen.cls += one.value; });
     observe("longtask", () => seen.longTasks++);
@@ -135,7 +135,7 @@ class Visit:
         self._page = context.new_page()
         self._page.set_default_timeout(PATIENCE)
         self._session = context.new_cdp_session(self._page)
-        selector = f"const BANNER = {banner!r};"
+        selector = f"const BANNER = {banner or 'no-banner'!r};"  # so that bare pages are looked at in the same way
         self._page.add_init_script(f"{{ {selector} {OBSERVE} {WATCH if watches and banner else ''} }}")
         self._page.goto(f"{address.rpartition('/')[0]}/blank")
         self._session.send("Emulation.setCPUThrottlingRate", {"rate": SLOWER})
