@@ -137,7 +137,7 @@ def make_files(folder: Path) -> None:
     """Write what is asked for."""
     folder.mkdir()
     body = "<p>Some text of a page, with words.</p>\n" * 500
-    page = f"<!doctype html><html lang=en><head><title>x</title></head><body>{body}</body></html>"
+    page = f"<!doctype html><html lang=en><head><meta charset=utf-8><title>x</title></head><body>{body}</body></html>"
     (folder / "page.html").write_text(page, encoding="utf-8")
     (folder / "style.css").write_text("p { margin: 0 }\n" * 1_250, encoding="utf-8")
     (folder / "picture.png").write_bytes(os.urandom(1_000_000))

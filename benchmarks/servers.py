@@ -106,7 +106,9 @@ def running(*names: str) -> Iterator[dict[str, Server]]:
 def _running(name: str) -> Iterator[Server]:
     port = free_port()
     uvicorn = [sys.executable, "-m", "uvicorn", f"benchmarks.served:{name}", f"--port={port}", *_LEAN]
-    process = subprocess.Popen(pinned(uvicorn, min(os.sched_getaffinity(0))), cwd=_ROOT, stdin=subprocess.DEVNULL)
+    words = pinned(uvicorn, min(os.sched_getaffinity(0)))
+    alike = {**os.environ, "PYTHONHASHSEED": "0"}  # or dictionaries are laid out differently in each
+    process = subprocess.Popen(words, cwd=_ROOT, env=alike, stdin=subprocess.DEVNULL)
     try:
         wait_for_port(port)
         yield Server(process.pid, port)
