@@ -33,6 +33,8 @@ PAUSE_SECONDS = 0.5
 _LARGE = pieces(page(200_000), CHUNK)
 _BEGINNING, _MORE = PAGE_20K.ljust(CHUNK), (b"<p>More of it, as it comes.</p>\n" * 4096)[:CHUNK]
 
+_PRINTED = b'<script async src="https://www.googletagmanager.com/gtag/js?id=G-ABCDEFGH12"></script>'
+
 
 async def _large(request: Request) -> Response:
     """Answer with a page of 200 KB, in pieces."""
@@ -45,10 +47,10 @@ async def _large(request: Request) -> Response:
 
 
 async def _stream(request: Request) -> Response:
-    """Answer with a page of 50 MB that nobody ever held in memory."""
+    """Answer with a page of 50 MB that nobody ever held in memory; it prints a tag itself when asked to."""
 
     async def body() -> AsyncIterator[bytes]:
-        yield _BEGINNING
+        yield _BEGINNING.replace(b"</head>", _PRINTED + b"</head>") if request.url.query == "tag" else _BEGINNING
         for _ in range(STREAMED // CHUNK - 1):
             yield _MORE
 
