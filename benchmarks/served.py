@@ -12,7 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from benchmarks.hand_written import HandWritten
-from benchmarks.sites import KEY, PAGE_20K, POLICY, page, pieces, site, with_session
+from benchmarks.sites import KEY, PAGE_20K, POLICY, afresh, page, pieces, site, with_session
 from consentgate import ConsentMiddleware
 
 __all__ = [
@@ -31,7 +31,7 @@ CHUNK = 65_536
 STREAMED = 50_000_000  # bytes
 PAUSE_SECONDS = 0.5
 _LARGE = pieces(page(200_000), CHUNK)
-_BEGINNING, _MORE = PAGE_20K.ljust(CHUNK), (b"<p>More of it, as it comes.</p>\n" * 4096)[:CHUNK]
+_BEGINNING, _MORE = PAGE_20K.ljust(CHUNK), (b"<p>More of it, as it comes.</p>\n" * 4096)[: CHUNK - 23]
 
 _PRINTED = b'<script async src="https://www.googletagmanager.com/gtag/js?id=G-ABCDEFGH12"></script>'
 
@@ -41,7 +41,7 @@ async def _large(request: Request) -> Response:
 
     async def body() -> AsyncIterator[bytes]:
         for piece in _LARGE:
-            yield piece
+            yield afresh(piece)
 
     return StreamingResponse(body(), media_type="text/html")
 
@@ -51,8 +51,8 @@ async def _stream(request: Request) -> Response:
 
     async def body() -> AsyncIterator[bytes]:
         yield _BEGINNING.replace(b"</head>", _PRINTED + b"</head>") if request.url.query == "tag" else _BEGINNING
-        for _ in range(STREAMED // CHUNK - 1):
-            yield _MORE
+        for number in range(STREAMED // CHUNK - 1):
+            yield b"<p>%016d</p>" % number + _MORE  # each is another one
 
     return StreamingResponse(body(), media_type="text/html")
 

@@ -78,17 +78,26 @@ def pieces(body: bytes, size: int) -> list[bytes]:
     return [body[start : start + size] for start in range(0, len(body), size)]
 
 
+def afresh(piece: bytes) -> bytes:
+    """Return a copy, as nobody sends the same object to every visitor."""
+    return bytes(memoryview(piece))
+
+
 PAGE_20K = page(20_000)
+_TEXT_20K = PAGE_20K.decode()
 PAGE_5M = page(5_000_000)
 JSON_1K = {"news": [{"id": number, "title": "What was decided", "read": False} for number in range(17)]}
 _CHUNK = 65_536
 
 
 def site() -> Starlette:
-    """Return a Starlette application with a page, an answer that is none, and cookies that need consent."""
+    """Return a Starlette application with a page, an answer that is none, and cookies that need consent.
+
+    Its pages are text until they are sent, as templates make them: bytes of their own each time.
+    """
 
     async def html(request: Request) -> Response:
-        return Response(PAGE_20K, media_type="text/html")
+        return Response(_TEXT_20K, media_type="text/html")
 
     async def data(request: Request) -> Response:
         return JSONResponse(JSON_1K)
@@ -97,7 +106,7 @@ def site() -> Starlette:
         return Response(status_code=304, headers={"etag": '"v1"'})
 
     async def cookies(request: Request) -> Response:
-        response = Response(PAGE_20K, media_type="text/html")
+        response = Response(_TEXT_20K, media_type="text/html")
         response.set_cookie("session", "0123456789abcdef", max_age=1_209_600, httponly=True)
         response.set_cookie("_ga", "GA1.1.1234567890.1234567890", max_age=34_560_000)
         response.set_cookie("visits", "7", max_age=2_592_000)
@@ -121,7 +130,7 @@ def stream(body: bytes, chunk: int = _CHUNK) -> App:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await send({**start, "headers": list(start["headers"])})  # type: ignore[call-overload]
         for piece in chunks:
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await send({"type": "http.response.body", "body": afresh(piece), "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     return app
