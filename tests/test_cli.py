@@ -147,6 +147,14 @@ def test_init_makes_the_folder(tmp_path: Path) -> None:
     assert (tmp_path / "new" / "site" / "consentgate.toml").is_file()
 
 
+def test_init_makes_no_folder_of_a_files_name(tmp_path: Path) -> None:
+    result = run("init", tmp_path / "consentgate.toml")
+
+    assert result.exit_code == 2
+    assert "Give a folder, not a file" in result.output
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_init_writes_into_the_working_directory_by_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 

@@ -101,6 +101,8 @@ def _show_problems(error: ConfigurationError, *, as_json: bool) -> None:
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default=Path())
 def init(folder: Path) -> None:
     """Write a commented consentgate.toml, and the schema your editor checks it with, into FOLDER."""
+    if folder.suffix == ".toml" and not folder.is_dir():
+        raise click.UsageError(f"Give a folder, not a file: init {folder.parent} writes consentgate.toml there.")
     file = folder / "consentgate.toml"
     if file.exists():
         _err.print(f"[bold red]✗[/] {escape(str(file))} exists. Move it away first: nothing was written.")
