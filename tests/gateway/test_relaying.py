@@ -287,11 +287,12 @@ def test_a_redirect_is_the_visitors_to_follow(front: Front, behind: RawSite, sta
 def test_answers_without_a_body_end_at_their_head(front: Front, behind: RawSite, status: str, lines: str) -> None:
     behind.handler = answering(f'HTTP/1.1 {status}\r\nETag: "x"\r\n{lines}\r\n'.encode())
 
+    before = len(front.said())  # other tests share the gateway, and some of them break connections off
     answers = front.ask(b"GET /x.css HTTP/1.1\r\nHost: a\r\n\r\n" + GET % b"/y.css")
 
     assert answers.count(f"HTTP/1.1 {status[:3]}".encode()) == 2  # the connection goes on
     assert answers.endswith(b"\r\n\r\n")
-    assert "RuntimeError" not in front.said()
+    assert "RuntimeError" not in front.said()[before:]
 
 
 def test_interim_answers_are_not_taken_for_the_answer(front: Front, behind: RawSite) -> None:
