@@ -588,7 +588,8 @@ def test_what_a_page_prints_is_silenced_when_consent_is_withdrawn_on_the_page_it
 def test_what_a_page_prints_may_go_on_when_it_is_agreed_to_again(make_journey: MakeJourney) -> None:
     journey = make_journey(Printed(pages={"/": PRINTED_AND_QUEUED}))
     page = journey.visit()
-    accept(page)
+    with page.expect_response(lambda response: "gtag/js" in response.url):
+        accept(page)
     page.reload()
     page.wait_for_function("() => window['ga-disable-G-LUTON123'] === false")
     choose(page, journey, "No")
