@@ -1,6 +1,6 @@
 """Take pictures of banner and cookies page in every language: `python -m tests.journeys.language_pictures OUTDIR`.
 
-Each in two widths, light and dark. It writes docs/images/languages.jpg, a sheet of the banners, too.
+Each in two widths, light and dark. It writes the two sheets of docs/images/ too: what a phone shows of each.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from tests.journeys.conftest import launch
 from tests.journeys.languages import make_languages
 from tests.journeys.server import serve
 
-SHEET = Path(__file__).parents[2] / "docs" / "images" / "languages.jpg"
+IMAGES = Path(__file__).parents[2] / "docs" / "images"
+SHEETS = {"languages.jpg": ("banner", ("light", "dark")), "languages-cookies-page.jpg": ("cookies-page", ("light",))}
 
 LOOKS: dict[str, dict[str, Any]] = {
     f"{width}-{scheme}": {"viewport": {"width": width, "height": height}, "color_scheme": scheme}
@@ -41,17 +42,15 @@ def take_all(browser: Browser, origin: str, folder: Path) -> None:
         context.close()
 
 
-def take_sheet(browser: Browser, folder: Path, path: Path) -> None:
-    """Put all banners of a phone's width beside each other, light above dark."""
-    pictures = [
-        folder / f"banner-{language}-320-{scheme}.png" for scheme in ("light", "dark") for language in available()
-    ]
+def take_sheet(browser: Browser, folder: Path, kind: str, schemes: tuple[str, ...], path: Path) -> None:
+    """Put all pictures of a phone's width beside each other."""
+    pictures = [folder / f"{kind}-{language}-320-{scheme}.png" for scheme in schemes for language in available()]
     encoded = (b64encode(picture.read_bytes()).decode("ascii") for picture in pictures)
     page = browser.new_page(viewport={"width": 8 + 12 * 168, "height": 600})
     page.set_content(
         _SHEET_PAGE + "".join(f'<img style="width:160px" src="data:image/png;base64,{one}">' for one in encoded)
     )
-    page.screenshot(path=path, full_page=True, type="jpeg", quality=70)
+    page.screenshot(path=path, full_page=True, type="jpeg", quality=60)
     page.close()
 
 
@@ -69,9 +68,10 @@ def main(arguments: list[str]) -> int:
     with serve(make_languages()) as port, sync_playwright() as playwright:
         browser = launch(playwright, executable)
         take_all(browser, f"http://stepforwardluton.localhost:{port}", folder)
-        take_sheet(browser, folder, SHEET)
+        for name, (kind, schemes) in SHEETS.items():
+            take_sheet(browser, folder, kind, schemes, IMAGES / name)
         browser.close()
-    print(f"{len(list(folder.glob('*.png')))} pictures in {folder}, and {SHEET}")
+    print(f"{len(list(folder.glob('*.png')))} pictures in {folder}, and {len(SHEETS)} sheets in {IMAGES}")
     return 0
 
 
