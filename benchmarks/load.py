@@ -59,6 +59,8 @@ def _turns(servers: dict[str, Server], asking: dict[str, Headers]) -> Iterable[t
     for name, server in servers.items():
         for visitor, headers in asking.items():
             yield f"20 KB page, {visitor} | {name}", _turn(server, "/", headers)
+        changing = _turn(server, "/nonce", asking["undecided"])
+        yield f"20 KB page that differs each time, undecided | {name}", changing
         yield f"200 KB in 64 KB chunks, undecided | {name}", _turn(server, "/large", asking["undecided"])
 
 
