@@ -15,7 +15,16 @@ from consentgate import Category, ConsentPolicy, Controller, GoogleAnalytics
 from consentgate.policy import CacheMode
 from consentgate.printed_tags import PrintedTags, TagGate
 from consentgate.rewriter import Rewriter
-from consentgate.services import CustomService, GoogleMaps, GoogleTagManager, Matomo, MetaPixel, YouTube
+from consentgate.services import (
+    CustomService,
+    GoogleMaps,
+    GoogleTagManager,
+    Matomo,
+    MetaPixel,
+    Plausible,
+    Service,
+    YouTube,
+)
 from tests.conftest import (
     HTML,
     Answer,
@@ -182,6 +191,37 @@ async def test_a_tag_waits_for_the_answer(printed: str, held: str) -> None:
 @pytest.mark.parametrize("printed", [printed for printed, _ in HELD.values()], ids=HELD)
 async def test_a_tag_that_was_agreed_to_passes_untouched(printed: str) -> None:
     assert await left(printed, GRANTED) == printed
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("service", "script"),
+    [
+        pytest.param(
+            Matomo(url="https://stats.luton.example:8443/m/", site_id=1, printed=True),
+            "https://stats.luton.example:8443/m/matomo.js",
+            id="matomo",
+        ),
+        pytest.param(
+            Plausible(domain="luton.example", script_origin="https://counts.luton.example:8443", printed=True),
+            "https://counts.luton.example:8443/js/script.js",
+            id="plausible",
+        ),
+        pytest.param(
+            GoogleAnalytics(measurement_id="G-LUTON123", script_origin="https://tags.luton.example:8443", printed=True),
+            "https://tags.luton.example:8443/gtag/js?id=G-1",
+            id="google_analytics",
+        ),
+    ],
+)
+async def test_a_server_of_your_own_is_known_on_a_port_of_its_own(service: Service, script: str) -> None:
+    policy = replace(POLICY, categories=(Category(id="analytics", services=(service,)),))
+    content = f"<!doctype html><html lang=en><body><script src='{script}'></script>".encode()
+    cookie = f"__Host-consentgate={consent_cookie({'analytics': False}, policy)}".encode()
+
+    answer = await ask(page(content=content), request((b"cookie", cookie)), policy=policy)
+
+    assert f"<script {INERT} {ANALYTICS} src='{script}'>".encode() in answer.body
 
 
 @pytest.mark.anyio

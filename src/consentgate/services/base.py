@@ -17,6 +17,7 @@ __all__ = [
     "ServiceDefaults",
     "Sources",
     "StartPlan",
+    "host_in",
     "is_origin",
     "origin_of",
     "source_problems",
@@ -178,6 +179,11 @@ def is_origin(address: str) -> bool:
         return False
     clean = address.isascii() and address.isprintable() and not set(address) & set(" \"'<>\\")
     return clean and parts.scheme in ("https", "http") and bool(parts.hostname) and not (parts.query or parts.fragment)
+
+
+def host_in(address: str) -> str:
+    """Return the host of an address as pages are searched for it: in lower case, on whatever port."""
+    return urlsplit(address).hostname or ""
 
 
 def origin_of(address: str) -> str:

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from consentgate.errors import Problem
-from consentgate.services.base import Command, StartPlan, is_origin, origin_of
+from consentgate.services.base import Command, StartPlan, host_in, is_origin, origin_of
 from consentgate.storage import StorageItem, name_problem
 
 __all__ = ["CONSENT_SIGNALS", "DEFAULT_SIGNALS", "GoogleAnalytics"]
@@ -70,7 +70,7 @@ class GoogleAnalytics:
     def addresses(self) -> tuple[str, ...]:
         """List your own tagging server, whose script pages may print."""
         own = self._origin != self.public_origin and is_origin(self._origin)
-        return (urlsplit(self._origin).netloc.lower() + "/gtag/",) if own else ()
+        return (host_in(self._origin) + "/gtag/",) if own else ()
 
     @property
     def starts(self) -> bool:

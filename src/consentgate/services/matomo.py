@@ -9,7 +9,7 @@ from typing import ClassVar
 from urllib.parse import urlsplit
 
 from consentgate.errors import Problem
-from consentgate.services.base import Command, ServiceDefaults, Sources, StartPlan, is_origin, origin_of
+from consentgate.services.base import Command, ServiceDefaults, Sources, StartPlan, host_in, is_origin, origin_of
 from consentgate.storage import StorageItem
 
 __all__ = ["Matomo"]
@@ -50,8 +50,7 @@ class Matomo(ServiceDefaults):
     @property
     def addresses(self) -> tuple[str, ...]:
         """List your Matomo's address."""
-        parts = urlsplit(self.url)
-        return (parts.netloc.lower() + parts.path.rstrip("/"),) if is_origin(self.url) else ()
+        return (host_in(self.url) + urlsplit(self.url).path.rstrip("/"),) if is_origin(self.url) else ()
 
     def storage_items(self, acceptance_days: int) -> tuple[StorageItem, ...]:
         """List Matomo's cookies, with the lifetimes that are set for them."""

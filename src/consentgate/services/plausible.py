@@ -9,7 +9,7 @@ from typing import ClassVar
 from urllib.parse import urlsplit
 
 from consentgate.errors import Problem
-from consentgate.services.base import Command, ServiceDefaults, Sources, StartPlan, is_origin, origin_of
+from consentgate.services.base import Command, ServiceDefaults, Sources, StartPlan, host_in, is_origin, origin_of
 from consentgate.storage import StorageItem
 
 __all__ = ["Plausible"]
@@ -49,7 +49,7 @@ class Plausible(ServiceDefaults):
     @property
     def addresses(self) -> tuple[str, ...]:
         """List where the script comes from."""
-        return (urlsplit(self.script_origin).netloc.lower(),) if is_origin(self.script_origin) else ()
+        return (host_in(self.script_origin),) if is_origin(self.script_origin) else ()
 
     def storage_items(self, acceptance_days: int) -> tuple[StorageItem, ...]:
         """Say that a script counts, and that nothing is kept."""
