@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable
+from types import FrameType
 
 import pytest
 from hypothesis import given, settings
@@ -146,3 +148,22 @@ def test_what_came_before_is_known() -> None:
 
     assert seen[-1] == Surroundings(has_base=True, language="cy")
     assert Surroundings(language="cy") in seen
+
+
+def test_an_endless_tag_in_small_pieces_is_looked_at_a_few_times_only() -> None:
+    looks = 0
+
+    def note(frame: FrameType, event: str, called: object) -> None:
+        nonlocal looks
+        looks += event == "c_call" and getattr(called, "__name__", "") == "join"
+
+    page = b"<!doctype html><body>" + b'<img alt="' * 15_000
+    rewriter = Rewriter(lambda tag, text: False, lambda element, around: None)
+    sys.setprofile(note)
+    try:
+        left = [rewriter.feed(page[at : at + 7]) for at in range(0, len(page), 7)]
+    finally:
+        sys.setprofile(None)
+
+    assert b"".join((*left, rewriter.close())) == page
+    assert looks < 100

@@ -61,6 +61,8 @@ class Rewriter:
         self._change = change
         self._prefilter = prefilter
         self._pieces: list[bytes] = []  # what is held back
+        self._held = 0  # bytes of it
+        self._patience = _LONGEST_TOKEN  # up to how many of them a piece without a ">" is not worth a look
         self._left = 0  # bytes of the page that have left
         self._reader: PageReader | None = None
         self._read = 0  # bytes of the page that the reader has seen
@@ -87,8 +89,10 @@ class Rewriter:
     def _take(self, chunk: bytes) -> bytes:
         was_held = bool(self._pieces)
         self._pieces.append(chunk)
-        if was_held and b">" not in chunk and sum(map(len, self._pieces)) <= _LONGEST_TOKEN:
+        self._held += len(chunk)
+        if was_held and b">" not in chunk and self._held <= self._patience:
             return b""  # nothing can have become complete
+        self._patience = max(_LONGEST_TOKEN, 2 * self._held)  # or an endless tag would be read again with each piece
         data = b"".join(self._pieces)
         complete, wanted = self._complete(data)
         if complete < 0 or (was_held and not complete):
@@ -168,6 +172,7 @@ class Rewriter:
                 parts += (data[at:start], changed)
                 at = start + len(element.tag)
         self._pieces = [data[end:]] if end < len(data) else []
+        self._held = len(data) - end
         unread = data[max(0, self._read + self._unread_size - self._left) : end]
         self._left += end
         if unread:
