@@ -83,6 +83,7 @@ class Postgres:
     def kill(self) -> None:
         """Kill the server and all its processes with SIGKILL: none can say or save anything."""
         assert self._server is not None
+        self._server.send_signal(signal.SIGSTOP)  # it starts no further process, which would be nobody's then
         children = [pid for pid, parent in _parents() if parent == self._server.pid]
         self._server.kill()
         self._server.wait()
