@@ -29,9 +29,7 @@ def main() -> int:
     words += [f"--rounds={chosen.rounds}"] if chosen.rounds else []
     words += ["--check"] if chosen.check else []
     tables = chosen.tables or TABLES
-    failed = [
-        name for name in tables if subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *words]).returncode
-    ]
+    failed = [name for name in tables if _status(name, words)]
     written = (name for name in tables if (chosen.results / f"{name}.json").exists())
     gathered = {name: json.loads((chosen.results / f"{name}.json").read_text("utf-8")) for name in written}
     (chosen.results / "all.json").write_text(json.dumps(gathered, indent=1) + "\n", encoding="utf-8")

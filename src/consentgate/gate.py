@@ -88,10 +88,10 @@ class ResponseGate:
     def _on_hint(self, message: Message) -> Awaitable[None]:
         """Pass on what a browser may fetch before the page comes, without what the visitor did not agree to."""
         tags, links = self._new_tag_gate(), list(message["links"])
-        permitted = [link for value in links if (link := tags.link_header(value))]
-        if permitted != links:
-            message = {**message, "links": permitted}
-        return self._send(message) if permitted or not links else nothing()
+        kept = [link for value in links if (link := tags.link_header(value))]
+        if kept != links:
+            message = {**message, "links": kept}
+        return self._send(message) if kept or not links else nothing()
 
     def _on_start(self, message: Message) -> Awaitable[None]:
         headers = message.get("headers")
@@ -135,8 +135,8 @@ class ResponseGate:
     def _with_permitted_links(self, headers: HeaderList) -> HeaderList:
         """Return the headers without hints that the visitor did not agree to."""
         tags = self._tags = self._new_tag_gate()
-        permitted = [(key, tags.link_header(value) if key.lower() == b"link" else value) for key, value in headers]
-        return [new for new, old in zip(permitted, headers, strict=True) if new[1] or not old[1]]
+        kept = [(key, tags.link_header(value) if key.lower() == b"link" else value) for key, value in headers]
+        return [new for new, old in zip(kept, headers, strict=True) if new[1] or not old[1]]
 
     def _on_part(self, start: Message) -> Awaitable[None]:
         """Pass on a response that gets no markup, but whose tags may have to be held back."""

@@ -83,15 +83,15 @@ class Prefilter:
 
     def is_in(self, part: bytes) -> bool:
         """Tell whether a part of a page holds one of the words."""
-        lower = part.lower()
-        return any(one.search(lower) for one in self._passes)
+        return self._is_in(part.lower())
 
     def may_leave(self, piece: bytes) -> bool:
         """Tell whether a piece of a page holds none of the words, and nothing that loads is unfinished at its end."""
         key = hash(piece)
         if key in self._plain:
             return True
-        if self.is_in(piece) or _is_unfinished(piece.lower()):
+        lower = piece.lower()
+        if self._is_in(lower) or _is_unfinished(lower):
             return False
         _remember(self._plain, key)
         return True
@@ -104,6 +104,9 @@ class Prefilter:
     def clear(self, page: bytes) -> None:
         """Remember of a whole page that it was read, and that its words are not what they looked like."""
         _remember(self._clear, hash(page))
+
+    def _is_in(self, lower: bytes) -> bool:
+        return any(one.search(lower) for one in self._passes)
 
 
 def _remember(known: set[int], key: int) -> None:
