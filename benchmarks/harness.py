@@ -28,6 +28,7 @@ NOISE = 0.02  # by which bare may differ from bare
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("consentgate", "starlette", "uvicorn", "uvloop", "httptools", "django", "django-script-consent")
 MICROSECONDS = 1_000_000
+_WARM_UPS = 4
 
 Request = Callable[[], Awaitable[object]]
 
@@ -164,11 +165,12 @@ async def _time(
 
 
 async def _repeats(request: Request, slice_seconds: float, clock: Callable[[], float]) -> int:
-    """Warm up, and find how many requests fill a turn."""
-    each = await _slice(request, 5, clock) / MICROSECONDS
-    if 5 * each < slice_seconds:
-        each = await _slice(request, 20, clock) / MICROSECONDS
-    return max(1, round(slice_seconds / each))
+    """Warm up, and find how many requests fill a turn: the first ones take longer, as much is worked out with them."""
+    repeats = 5
+    for _ in range(_WARM_UPS):
+        each = await _slice(request, repeats, clock) / MICROSECONDS
+        repeats = max(1, round(slice_seconds / each))
+    return repeats
 
 
 async def _slice(request: Request, repeats: int, clock: Callable[[], float]) -> float:
