@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consentgate.cookie_rules import CookieRules, own_cookie_names
-from consentgate.cookies import expiry_lines
+from consentgate.cookies import expiry_lines, set_cookie_name
 from consentgate.policy import Category, ConsentPolicy, Controller
 from consentgate.services import GoogleAnalytics
 from consentgate.storage import StorageItem, StorageType
@@ -363,3 +363,27 @@ def test_any_names_can_be_asked_about(names: list[str]) -> None:
     lines = expiries(rules, names, path="/a/b/", secure=True)
 
     assert all(line.isascii() and line.count(b"\n") == 0 for line in lines)
+
+
+LINES = st.lists(
+    st.sampled_from([b"_ga", b"_ga_1", b"seen", b"other", b"=", b"=1", b";", b"; Path=/", b" ", b"x", b"\xff"]),
+    max_size=5,
+).map(b"".join)
+
+
+@given(st.lists(LINES, max_size=12))
+def test_a_line_belongs_to_the_category_of_the_name_it_sets_whatever_lines_came_before(lines: list[bytes]) -> None:
+    rules = make_rules(essential=[item("seen")], services=[GA])
+
+    of_lines = [rules.category_of_line(line) for line in lines]
+
+    assert of_lines == [rules.category_of(set_cookie_name(line)) for line in lines]
+
+
+def test_a_line_without_a_name_is_not_taken_for_one_that_begins_alike() -> None:
+    rules = make_rules(services=[GA])
+
+    named, nameless = (rules.category_of_line(line) for line in (b"_ga=1", b"_gax"))
+
+    assert named is not None
+    assert nameless is None

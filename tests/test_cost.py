@@ -95,14 +95,14 @@ JSON = app_of(b"{}", media_type=b"application/json")
 @pytest.mark.parametrize(
     ("app", "scope", "most"),
     [
-        pytest.param(JSON, FETCH, 29, id="no_page"),
-        pytest.param(in_one_piece, DECLINED, 73, id="page_for_a_visitor_who_refused"),
-        pytest.param(in_one_piece, UNDECIDED, 82, id="page_with_the_question"),
-        pytest.param(in_one_piece, AGREED, 86, id="page_with_tags"),
-        # The gate looks for tags that end in another piece than they begin.
-        pytest.param(app_of(PAGE), DECLINED, 124, id="page_in_two_pieces_for_a_visitor_who_refused"),
-        pytest.param(app_of(PAGE), UNDECIDED, 143, id="page_in_two_pieces_with_the_question"),
-        pytest.param(app_of(PAGE), AGREED, 146, id="page_in_two_pieces_with_tags"),
+        pytest.param(JSON, FETCH, 26, id="no_page"),
+        pytest.param(in_one_piece, DECLINED, 52, id="page_for_a_visitor_who_refused"),
+        pytest.param(in_one_piece, UNDECIDED, 70, id="page_with_the_question"),
+        pytest.param(in_one_piece, AGREED, 59, id="page_with_tags"),
+        # As many middlewares send them: all of it, and an empty piece.
+        pytest.param(app_of(PAGE), DECLINED, 56, id="page_in_two_pieces_for_a_visitor_who_refused"),
+        pytest.param(app_of(PAGE), UNDECIDED, 74, id="page_in_two_pieces_with_the_question"),
+        pytest.param(app_of(PAGE), AGREED, 63, id="page_in_two_pieces_with_tags"),
     ],
 )
 def test_a_request_takes_at_most_so_many_calls(app: Any, scope: Scope, most: int) -> None:
@@ -112,10 +112,10 @@ def test_a_request_takes_at_most_so_many_calls(app: Any, scope: Scope, most: int
 @pytest.mark.parametrize(
     ("app", "scope", "most"),
     [
-        pytest.param(JSON, FETCH, 28, id="no_page"),
-        pytest.param(app_of(PAGE), DECLINED, 60, id="page_for_a_visitor_who_refused"),
-        pytest.param(app_of(PAGE), UNDECIDED, 82, id="page_with_the_question"),
-        pytest.param(app_of(PAGE), AGREED, 86, id="page_with_tags"),
+        pytest.param(JSON, FETCH, 26, id="no_page"),
+        pytest.param(app_of(PAGE), DECLINED, 46, id="page_for_a_visitor_who_refused"),
+        pytest.param(app_of(PAGE), UNDECIDED, 72, id="page_with_the_question"),
+        pytest.param(app_of(PAGE), AGREED, 61, id="page_with_tags"),
     ],
 )
 def test_where_printed_tags_are_only_reported_pieces_take_no_more_calls(app: Any, scope: Scope, most: int) -> None:
@@ -131,7 +131,7 @@ def test_a_beginning_that_changes_each_time_takes_a_few_calls_more(scope: Scope)
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/html")]})
         await send({"type": "http.response.body", "body": body})
 
-    assert added_calls(changing, scope) <= 112
+    assert added_calls(changing, scope) <= 98
 
 
 @pytest.mark.parametrize("scope", [UNDECIDED, AGREED], ids=["question", "tags"])
@@ -139,7 +139,7 @@ def test_looking_into_a_further_chunk_takes_a_few_calls(scope: Scope) -> None:
     few, many = (added_calls(app_of(PAGE, *[b"<p>"] * pieces), scope) for pieces in (10, 110))
 
     # For each: the words that a tag would hold, and whether a tag is unfinished where it ends.
-    assert many - few <= 3_000
+    assert many - few <= 1_450
 
 
 @pytest.mark.parametrize("scope", [UNDECIDED, AGREED], ids=["question", "tags"])

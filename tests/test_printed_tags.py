@@ -7,11 +7,11 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from starlette.types import ASGIApp, Message
+from starlette.types import ASGIApp, Message, Scope, Send
 
-from consentgate import Category, ConsentPolicy, Controller, GoogleAnalytics
+from consentgate import Category, ConsentMiddleware, ConsentPolicy, Controller, GoogleAnalytics
 from consentgate.policy import CacheMode
 from consentgate.printed_tags import PrintedTags, TagGate
 from consentgate.rewriter import Rewriter
@@ -623,17 +623,26 @@ DECLINED = request((b"cookie", f"__Host-consentgate={consent_cookie(REFUSED, POL
 
 
 def through_the_door(pieces: list[bytes]) -> bytes:
-    """Return what leaves of a page in pieces, without an event loop, which thousands of pages would wait for."""
-    SITE.app = scripted(start(HTML), *(body(piece, more=True) for piece in pieces), body(b""))
+    """Return what leaves of a page in pieces."""
+    return left_of(start(HTML), *(body(piece, more=True) for piece in pieces), body(b""))
+
+
+def left_of(*messages: Message) -> bytes:
+    """Return what leaves of a page, without an event loop, which thousands of pages would wait for."""
+    SITE.app = scripted(*messages)
     sent: list[bytes] = []
 
     async def send(message: Message) -> None:
         sent.append(message.get("body", b""))
 
-    steps = SITE({**DECLINED, "headers": [*DECLINED["headers"]], "state": {}}, nothing_more, send)
+    answer_at_once(SITE, DECLINED, send)
+    return b"".join(sent)
+
+
+def answer_at_once(site: ConsentMiddleware, scope: Scope, send: Send) -> None:
+    steps = site({**scope, "headers": [*scope["headers"]], "state": {}}, nothing_more, send)
     with pytest.raises(StopIteration):
         steps.send(None)
-    return b"".join(sent)
 
 
 AROUND = [
@@ -659,6 +668,59 @@ def test_the_same_leaves_however_a_page_is_cut(content: bytes, data: st.DataObje
     assert through_the_door(pieces) == whole
     if len(content) < 4_000:
         assert through_the_door([content[at : at + size] for at in range(0, len(content), size)]) == whole
+
+
+HEADS = st.sampled_from(
+    [
+        "", "<title>a</title>", "<meta name=token content=1>", "<meta name=token content=2>", "<!--", "<script>",
+        "<script src=//CON", "<script>fbq('in", *(printed for printed, _ in HELD.values()),
+    ]
+)  # fmt: skip
+TORN = "NECT.facebook.NET/x.js></script>"
+RESTS = st.sampled_from(
+    [
+        "<p>text</p>", "<p>other text</p>", "<p>text</p>" * 100, "", TORN,
+        "it', '1')</script>", "--><p>text</p>", "</script><p>text</p>",
+        *(f"<p>text</p>{printed}" for printed, _ in HELD.values()),
+    ]
+)  # fmt: skip
+
+
+@settings(deadline=None, max_examples=60)
+@example([("<title>a</title>", True, TORN), ("", True, TORN), ("<script src=//CON", False, TORN)], 1)
+@given(st.lists(st.tuples(HEADS, st.booleans(), RESTS), min_size=1, max_size=12), st.integers(1, 4))
+def test_what_is_known_of_the_last_pages_lets_no_tag_leave_in_the_next(
+    pages: list[tuple[str, bool, str]], times: int
+) -> None:
+    for head, is_usual, rest in pages:
+        between = "</head><body>" if is_usual else ""
+        content = f"<!doctype html><html lang=en><head><meta charset=utf-8>{head}{between}{rest}".encode()
+
+        left = [left_of(start(HTML), body(bytes(memoryview(content)))) for _ in range(times)]
+
+        assert left == [reference(content)] * times
+
+
+@pytest.mark.parametrize("is_stored", [True, False])
+def test_pages_are_kept_that_came_more_than_once_and_may_be_stored_and_not_without_end(is_stored: bool) -> None:
+    site = make_site(scripted(), POLICY)
+    caching = [] if is_stored else [(b"cache-control", b"private, No-Store")]
+    content = b"<!doctype html><html lang=en><head></head><body><p>text</p>"
+
+    for number in range(100):
+        for length in (len(content), 200_000, 300_000):
+            site.app = scripted(start(HTML, *caching), body(content.ljust(length)))
+            for _ in range(5):
+                answer_at_once(site, {**DECLINED, "path": f"/{number}/{length}"}, take)
+
+    kept = site._site.printed_tags.prefilter._rests
+    assert bool(kept) == is_stored
+    assert all(len(rest) <= 262_144 for rest in kept.values())
+    assert sum(map(len, kept.values())) <= 4_194_304
+
+
+async def take(message: Message) -> None:
+    """Take what a server would put on the wire."""
 
 
 def test_a_tag_late_in_a_long_page_waits_too() -> None:

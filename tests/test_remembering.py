@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.types import Message, Receive, Scope, Send
 
 from consentgate.consent import Answer, Consent
 from consentgate.consent_cookie import ConsentCookie
 from consentgate.injector import Beginning, Beginnings, Injector, Markup, Reading
-from tests.conftest import KEY, NOW, make_policy
+from consentgate.middleware import consent_from
+from tests.conftest import BANNER, KEY, NOW, REFUSED, make_policy, make_site, nothing_more, page, request
 
 OTHER_KEY = "another-key-that-is-long-enough-0123456789"
 DAY = 86_400
@@ -92,10 +95,10 @@ def test_a_known_beginning_is_used_and_another_one_is_not() -> None:
 def test_a_beginning_that_came_once_is_not_kept() -> None:
     beginnings = Beginnings()
     pages = [b"<!doctype html><meta name=token content=%d><body>" % number for number in range(5)]
-    for page in pages:
-        injected(page, beginnings)
+    for content in pages:
+        injected(content, beginnings)
 
-    known = [beginnings.known(page, Reading("/", False, True)) for page in pages]
+    known = [beginnings.known(content, Reading("/", False, True)) for content in pages]
 
     assert known == [None] * len(pages)
 
@@ -226,3 +229,127 @@ def test_only_verified_values_are_remembered_and_not_without_end() -> None:
     assert after_forgeries == 0
     assert max(sizes) <= 2_048
     assert any(later < sooner for sooner, later in pairwise(sizes))
+
+
+# The same `Cookie` header, with many requests
+
+
+def cookies_of(value: bytes) -> tuple[bytes, bytes]:
+    return b"cookie", b"__Host-consentgate=" + value + b"; __Secure-consentgate=" + value
+
+
+class Asked:
+    """A site that tells what a visitor agreed to, and is asked without a server, at a time that is passed in."""
+
+    def __init__(self, **changes: Any) -> None:
+        self.now = float(NOW)
+        self.site = make_site(self.app, make_policy(**changes), now=lambda: self.now)
+        self.heard: list[tuple[bool, bool]] = []
+
+    async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
+        consent = consent_from(scope)
+        self.heard.append((consent.allows("analytics"), "analytics" not in consent.undecided))
+
+    def of(self, scope: Scope) -> tuple[bool, bool]:
+        self.left_of(scope)
+        return self.heard[-1]
+
+    def left_of(self, scope: Scope) -> bytes:
+        sent: list[bytes] = []
+
+        async def send(message: Message) -> None:
+            sent.append(message.get("body", b""))
+
+        steps = self.site({**scope, "headers": [*scope["headers"]], "state": {}}, nothing_more, send)
+        with pytest.raises(StopIteration):
+            steps.send(None)
+        return b"".join(sent)
+
+
+def at_host(host: bytes, *headers: tuple[bytes, bytes], **changes: Any) -> Scope:
+    scope = request(*headers, **changes)
+    return {**scope, "headers": [(b"host", host), *(pair for pair in scope["headers"] if pair[0] != b"host")]}
+
+
+def test_a_cookie_header_means_at_each_host_what_the_cookie_of_its_name_says() -> None:
+    site = Asked(cookie_domain="luton.example", hosts=("luton.example", "place.luton.example"))
+    granted, refused = written(granted=True), written(granted=False)
+    header = (b"cookie", b"__Host-consentgate=" + refused + b"; __Secure-consentgate=" + granted)
+    hosts = [b"luton.example", b"place.luton.example", b"elsewhere.example", b"luton.example:8000"]
+
+    said = [[site.of(at_host(host, header)) for host in hosts] for _ in range(3)]
+
+    assert said == [[(True, True), (True, True), (False, True), (True, True)]] * 3
+
+
+def test_a_cookie_header_over_plain_http_is_read_by_the_other_name() -> None:
+    site = Asked()
+    header = (b"cookie", b"consentgate=" + written(granted=True) + b"; __Host-consentgate=" + written(granted=False))
+
+    said = [site.of(request(header, scheme=scheme)) for scheme in ("https", "http", "https", "http")]
+
+    assert said == [(False, True), (True, True)] * 2
+
+
+@pytest.mark.parametrize("granted", [True, False])
+def test_what_a_cookie_header_meant_lapses_to_the_second(granted: bool) -> None:
+    site, scope = Asked(), request(cookies_of(written(granted=granted)))
+    lapses = NOW + DAY * (POLICY.acceptance_days if granted else POLICY.refusal_days)
+    said = []
+
+    for site.now in (NOW, NOW, lapses - 1, lapses, NOW):
+        said.append(site.of(scope))
+
+    assert said == [(granted, True)] * 3 + [(False, False), (granted, True)]
+
+
+def test_a_visitor_whose_answer_lapsed_is_asked_again_on_the_next_page() -> None:
+    site, scope = Asked(), request(answers=REFUSED)
+    site.site.app = page()
+    lapses = NOW + DAY * POLICY.refusal_days
+    left = []
+
+    for site.now in (*[NOW] * 5, lapses - 1, lapses, NOW):
+        left.append(BANNER in site.left_of(scope))
+
+    assert left == [False] * 6 + [True, False]
+
+
+def test_a_cookie_header_of_the_future_counts_when_its_time_comes() -> None:
+    site, scope = Asked(), request(cookies_of(written(granted=True, at=NOW + 1_000)))
+    said = []
+
+    for site.now in (NOW, NOW + 699, NOW + 700, NOW):
+        said.append(site.of(scope))
+
+    assert [allowed for allowed, _ in said] == [False, False, True, False]
+
+
+def test_a_forged_cookie_header_stays_undecided_beside_the_true_one() -> None:
+    site = Asked()
+    true, forged = (request(cookies_of(written(granted=True, key=key))) for key in (KEY, OTHER_KEY))
+
+    said = [site.of(scope) for scope in (forged, true, forged, true)]
+
+    assert said == [(False, False), (True, True)] * 2
+
+
+def test_a_signal_is_heard_beside_a_remembered_cookie_header() -> None:
+    site = Asked()
+    plain, signalled = request(), request((b"sec-gpc", b"1"))
+
+    said = [site.of(scope) for scope in (plain, signalled, plain)]
+
+    assert said == [(False, False), (False, True), (False, False)]
+
+
+def test_cookie_headers_do_not_fill_the_memory_and_are_not_kept() -> None:
+    site, sizes = Asked(), []
+
+    for number in range(2_200):
+        site.of(request((b"cookie", b"session=%d" % number)))
+        sizes.append(len(site.site._site.seen))
+
+    assert max(sizes) <= 2_048
+    assert any(later < sooner for sooner, later in pairwise(sizes))
+    assert all(type(key) is int for key in site.site._site.seen)

@@ -12,6 +12,7 @@ __all__ = [
     "individual",
     "is_about_caching",
     "is_marked",
+    "is_never_stored",
     "personal",
     "shared",
     "unshared",
@@ -156,6 +157,11 @@ def is_marked(value: bytes) -> bool:
 def varies_by_encoding(headers: HeaderList) -> bool:
     """Tell whether caches are told that the answer may be compressed."""
     return any(b"accept-encoding" in value.lower() for name, value in headers if name.lower() == b"vary")
+
+
+def is_never_stored(headers: HeaderList) -> bool:
+    """Tell whether an application lets nobody keep what it answers (RFC 9111 5.2.2.5)."""
+    return any(each.lower() == b"no-store" for each in _all(headers, b"cache-control"))
 
 
 def _all(headers: HeaderList, wanted: bytes) -> list[bytes]:

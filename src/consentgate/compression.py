@@ -43,6 +43,8 @@ class Habit:
     """
 
     def __init__(self) -> None:
+        self.is_known = False
+        """Whether anything is remembered at all: most applications do not compress."""
         self._says_so: bool | None = None
         self._tried = ""  # the path of a page that came compressed
 
@@ -58,6 +60,7 @@ class Habit:
         """Note a page that came compressed."""
         if self._says_so is None and varies:
             self._tried = path
+            self.is_known = True
 
     def came_plain(self, path: str, *, varies: bool) -> bool:
         """Note a page that was asked for uncompressed, and tell whether the application would have compressed it."""

@@ -84,19 +84,26 @@ class Consent:
         Answers that lapsed, or that answer another version of the purpose, count as none. A browser's privacy signal
         refuses whatever has no answer, so that nothing is asked; an explicit answer wins over it.
         """
-        valid = {
-            category.id: answer
-            for category in policy.optional_categories
-            if (answer := answers.get(category.id)) and answer.counts_for(category, policy, now)
-        }
-        known = frozenset(category.id for category in policy.categories)
-        granted = {c.id for c in policy.categories if _is_on(c, valid.get(c.id), signalled=signalled)}
-        undecided = tuple(c.id for c in policy.categories if c.needs_consent and c.id not in valid and not signalled)
-        carried = _carried(policy, answers, known, now, room=MOST_CATEGORIES - len(valid))
-        kept = {**valid, **carried}
+        valid: dict[str, Answer] = {}
+        granted, undecided = set(policy.essential), []
+        for category in policy.optional_categories:
+            answer = answers.get(category.id)
+            if answer is not None and answer.counts_for(category, policy, now):
+                valid[category.id] = answer
+                if answer.granted:
+                    granted.add(category.id)
+            elif signalled:
+                # An exception holds until somebody objects (PECR Schedule A1, paragraphs 5 and 6); a signal objects.
+                continue
+            elif category.needs_consent:
+                undecided.append(category.id)
+            else:
+                granted.add(category.id)
+        if not answers.keys() <= policy.everything:
+            valid |= _carried(policy, answers, now, room=MOST_CATEGORIES - len(valid))
         # Whoever grants nothing has no id: it would tell one refuser from another.
-        receipt = receipt if any(answer.granted for answer in kept.values()) else ""
-        return cls(frozenset(granted), undecided, kept, known, signalled, receipt)
+        receipt = receipt if receipt and any(answer.granted for answer in valid.values()) else ""
+        return cls(frozenset(granted), tuple(undecided), valid, policy.everything, signalled, receipt)
 
     def allows(self, category: str) -> bool:
         """Tell whether a category is on. An id the policy does not have is never on, and is logged once."""
@@ -130,23 +137,19 @@ class Consent:
 
 def next_change(policy: ConsentPolicy, answers: Mapping[str, Answer], now: float) -> float:
     """Say until when answers mean what they mean now, in seconds since 1970; for ever when nothing is to come."""
-    moments = [
-        at for answer in answers.values() for at in (answer.counts_from(), answer.expires_at(policy)) if at > now
-    ]
-    return min(moments, default=inf)
+    until = inf
+    for answer in answers.values():
+        for at in (answer.counts_from(), answer.expires_at(policy)):
+            if now < at < until:
+                until = at
+    return until
 
 
-def _carried(
-    policy: ConsentPolicy, answers: Mapping[str, Answer], known: frozenset[str], now: float, *, room: int
-) -> dict[str, Answer]:
-    others = {id_: answer for id_, answer in answers.items() if id_ not in known and answer.expires_at(policy) > now}
+def _carried(policy: ConsentPolicy, answers: Mapping[str, Answer], now: float, *, room: int) -> dict[str, Answer]:
+    """Return the answers to what only another site of the same cookie asks, as many as there is room for."""
+    others = {
+        id_: answer
+        for id_, answer in answers.items()
+        if id_ not in policy.everything and answer.expires_at(policy) > now
+    }
     return dict(list(others.items())[: max(0, room)])
-
-
-def _is_on(category: Category, answer: Answer | None, *, signalled: bool) -> bool:
-    if category.is_essential:
-        return True
-    if answer is not None:
-        return answer.granted
-    # An exception holds until somebody objects (PECR Schedule A1, paragraphs 5 and 6); a signal is an objection.
-    return not signalled and not category.needs_consent

@@ -7,7 +7,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import TypeVar
 
-from consentgate.cookies import AROUND, domains_to_clear, expiry_lines, is_writable_name, paths_to_clear
+from consentgate.cookies import (
+    AROUND,
+    domains_to_clear,
+    expiry_lines,
+    is_writable_name,
+    paths_to_clear,
+    set_cookie_name,
+)
 from consentgate.policy import Category, ConsentPolicy
 from consentgate.storage import is_pattern, matches
 
@@ -15,7 +22,7 @@ __all__ = ["MOST_EXPIRY_LINES", "CookieRules"]
 
 Entry = TypeVar("Entry")
 
-_MOST_HEADERS = 4_096  # `Cookie` headers of which it is remembered, by their hash, whether one is optional
+_MOST_KEPT = 1_024  # names
 _LONGEST_KEPT = 256  # characters of a name whose rule is remembered: visitors choose the names they send
 # About 100 bytes each: proxies commonly allow 4 to 8 KB for all of a response's headers. What is left over is
 # expired by the next answer.
@@ -55,11 +62,10 @@ class CookieRules:
         # No pattern of a site's may claim the consent cookie itself.
         self._exact |= dict.fromkeys(own_cookie_names(policy), (policy.first_essential, "/"))
         self._patterns = [rule for rule in rules if is_pattern(rule[0])]
-        self.everything = frozenset(category.id for category in policy.categories)
-        """What a visitor has granted to whom nothing is withheld."""
+        self.everything = policy.everything
         self._in_folders = [(name, category) for name, (category, path) in self._exact.items() if path != "/"]
-        self._find = lru_cache(maxsize=1024)(self._look_up)
-        self._may_hold_optional: dict[int, bool] = {}
+        self._find = lru_cache(_MOST_KEPT)(self._look_up)
+        self._of_lines: dict[bytes, Category | None] = {}  # by what stands before a line's first "="
         self._optional = _any_of([name for name, category, _ in rules if not category.is_essential]).search
 
     def category_of(self, name: str) -> Category | None:
@@ -67,19 +73,24 @@ class CookieRules:
         found = self._rule_for(name)
         return found[0] if found else None
 
+    def category_of_line(self, line: bytes) -> Category | None:
+        """Return the category that declares the cookie which a `Set-Cookie` line sets, or `None`."""
+        named, equals, _ = line.partition(b"=")
+        if equals and named in self._of_lines:
+            return self._of_lines[named]
+        category = self.category_of(set_cookie_name(line))
+        if equals and b";" not in named and len(named) <= _LONGEST_KEPT:
+            if len(self._of_lines) >= _MOST_KEPT:
+                self._of_lines.clear()
+            self._of_lines[named] = category
+        return category
+
     def may_hold_optional(self, cookies: bytes) -> bool:
         """Tell whether one of a `Cookie` header's cookies may be one that a visitor can refuse, by how its name begins.
 
         Most requests have none, which is seen here without looking any name up.
         """
-        seen = hash(cookies)  # a browser sends the same with each request; no cookie is kept, and a hash is soon made
-        may_hold = self._may_hold_optional.get(seen)
-        if may_hold is None:
-            may_hold = self._optional(b";" + cookies) is not None
-            if len(self._may_hold_optional) >= _MOST_HEADERS:
-                self._may_hold_optional.clear()
-            self._may_hold_optional[seen] = may_hold
-        return may_hold
+        return self._optional(b";" + cookies) is not None
 
     def permits(self, name: str, granted: frozenset[str]) -> bool:
         """Tell whether a cookie may be set or read; one that nobody declared may."""

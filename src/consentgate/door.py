@@ -11,13 +11,20 @@ from collections.abc import Awaitable
 
 from starlette.types import Message, Send
 
-from consentgate.caching import individual, is_about_caching, is_marked, personal, varies_by_encoding
+from consentgate.caching import (
+    individual,
+    is_about_caching,
+    is_marked,
+    is_never_stored,
+    personal,
+    varies_by_encoding,
+)
 from consentgate.gate import ResponseGate, both, nothing, permitted, words_for
-from consentgate.injector import Beginning, Beginnings
-from consentgate.response_kind import is_fragment, media_type_of
+from consentgate.injector import Beginnings, Known
+from consentgate.response_kind import MediaType, is_fragment, media_type_of
 from consentgate.shield import wants_page
 from consentgate.tag_watch import TagWatch
-from consentgate.visit import Site, Visit
+from consentgate.visit import Site, Standing, Visit
 
 __all__ = ["Door"]
 
@@ -32,6 +39,8 @@ _CACHING = 4  # the headers of a personal page are others
 _SET_COOKIE = 8
 _UNUSUAL = 16  # for a page: the gate has to look at it
 _UNREADABLE = 32  # for any response: written as servers may read it, but not plainly
+_ONCE = _CONTENT_TYPE | _LENGTH  # what may be there once only
+_TOLD = _SET_COOKIE | _UNREADABLE  # what makes a response our business that is no page
 
 _MEANINGS = {
     b"content-type": _CONTENT_TYPE,
@@ -50,8 +59,9 @@ _MEANINGS = {
 }
 _MOST_NAMES = 256  # that are remembered, each of
 _LONGEST_NAME = 64  # bytes at the most
-_METHODS = ("GET", "POST")
-_WINDOWS = (None, b"document")  # what `Sec-Fetch-Dest` says of a page for a window, in old browsers and new ones
+_METHODS = frozenset(("GET", "POST"))
+_MOST_PIECES = 16  # of a page, in case that it has to be read from its beginning
+_WINDOWS = frozenset((None, b"document"))  # what `Sec-Fetch-Dest` says of a page for a window, in any browser
 
 
 class _Meanings(dict[bytes, int]):
@@ -67,21 +77,10 @@ class _Meanings(dict[bytes, int]):
         return meaning
 
 
-class _Page:
-    """Hold the start of a page until its first piece is there.
-
-    Args:
-        start: what leaves, save for the length.
-        length: the header that says how long it was, if one does.
-        charset: what its headers call its charset.
-    """
-
-    __slots__ = ("charset", "length", "start")
-
-    def __init__(self, start: Message, length: Header | None, charset: str) -> None:
-        self.start = start
-        self.length = length
-        self.charset = charset
+_UNDECIDED = (None, None)
+# The start of a page as it leaves, save for its length; the header that says how long it was, if one does; what its
+# headers call its charset; what it gets; and the address under which it may be kept, empty where it may not.
+_Page = tuple[Message, Header | None, str, Standing, str]
 
 
 class Door:
@@ -101,6 +100,7 @@ class Door:
         policy = site.policy
         # Pages that are the same for all, or that get a policy, are put together by the gate.
         self._looks_ahead = policy.placement == "after-skip-link"  # what comes after <body> has a say
+        self._prefilter = site.printed_tags.prefilter if site.holds_tags else None
         self._is_usual = site.has_choice and not site.is_shared and not policy.enforce
 
     def gate(self, visit: Visit, send: Send) -> ResponseGate:
@@ -114,140 +114,188 @@ class Door:
         """
         passes = False  # whether all that follows is none of our business, except trailers
         page: _Page | None = None
+        left: list[bytes] = []  # of a page whose pieces are looked at, those that held nothing and have left
         gate: ResponseGate | None = None
 
         def guarded(message: Message) -> Awaitable[None]:
             nonlocal passes, page, gate
             if passes and message["type"] != "http.response.trailers":
                 return send(message)
-            if gate is None:
-                if page is not None:
-                    held, page = page, None
-                    if pieces := self._spliced(visit, held, message):
+            if page is not None:
+                held, page = page, None
+                if (piece := self._first_piece(visit, held, message)) is not None:
+                    if self._prefilter is not None and message.get("more_body", False):
+                        left.append(message["body"])
+                    else:
                         passes = True
-                        return both(send, *pieces)
-                    gate = self.gate(visit, send)
-                    gate.take_over(held.start, held.charset)
-                elif message["type"] == "http.response.start":
-                    found = self._started(visit, message)
-                    if isinstance(found, _Page):
-                        page = found
+                    return both(send, held[0], piece)
+                gate = self.gate(visit, send)
+                gate.take_over(held[0], held[2])
+            elif left:
+                if self._leaves_as_well(message, left):
+                    passes = not message.get("more_body", False)
+                    return send(message)
+                gate = self.gate(visit, send)
+                gate.go_on_after(left)
+                left.clear()
+            elif gate is None:
+                if message["type"] == "http.response.start":
+                    start, page = self._started(visit, message)
+                    if page is not None:
                         return nothing()
-                    if found is not None:
+                    if start is not None:
                         passes = True
-                        return send(found)
-                gate = gate or self.gate(visit, send)
-            leaves = gate.send(message)
+                        return send(start)
+                gate = self.gate(visit, send)
+            sent = gate.send(message)
             passes = gate.passes
-            return leaves
+            return sent
 
         return guarded
 
-    def _started(self, visit: Visit, message: Message) -> Message | _Page | None:
-        """Return the start of a response as it leaves, or a page to splice; `None` is for the gate to decide."""
+    def _started(self, visit: Visit, message: Message) -> tuple[Message | None, _Page | None]:
+        """Return the start of a response as it leaves, or a page to splice; neither when the gate has to decide."""
         headers = message.get("headers")
-        if headers.__class__ is not list:  # it may be a generator, or missing
-            return None
+        if type(headers) is not list:  # it may be a generator, or missing
+            return _UNDECIDED
         meanings = self._meanings
         content_type, length, seen = b"", None, 0
         try:
             for header in headers:
                 name, value = header
+                if type(value) is not bytes:
+                    return _UNDECIDED
                 if meaning := meanings[name]:
-                    if meaning <= _LENGTH:
-                        if seen & meaning:  # there are two of them
-                            return None
-                        if meaning == _CONTENT_TYPE:
-                            content_type = value
-                        else:
-                            length = header
+                    if seen & meaning & _ONCE:
+                        return _UNDECIDED
                     seen |= meaning
-                if value.__class__ is not bytes:
-                    return None
+                    if meaning == _CONTENT_TYPE:
+                        content_type = value
+                    elif meaning == _LENGTH:
+                        length = header
         except (TypeError, ValueError):
-            return None
-        if seen & _UNREADABLE:
-            return None
+            return _UNDECIDED
         media_type, status = media_type_of(content_type), message["status"]
-        is_page = media_type.is_html if status != 304 else _may_tell_of_page(visit)
-        if is_page:
-            if seen & _UNUSUAL or not media_type.fits or not self._is_usual_page(visit, status):
-                return None
-            if seen & _CACHING and varies_by_encoding(headers):
-                return None
-        elif not seen & _SET_COOKIE and not visit.is_individual:
-            return message
-        allowed = permitted(headers, visit) if seen & _SET_COOKIE else headers
+        if status == 304:
+            if _may_tell_of_page(visit):
+                return _UNDECIDED
+        elif media_type.is_html:
+            if seen & (_UNUSUAL | _UNREADABLE):
+                return _UNDECIDED
+            return self._page_started(visit, message, media_type, length, seen)
+        if not seen & _TOLD and not visit.is_individual:
+            return message, None
+        if seen & _UNREADABLE:
+            return _UNDECIDED
+        allowed = self._allowed(visit, headers, seen)
+        return (message if allowed is headers else {**message, "headers": allowed}), None
+
+    def _allowed(self, visit: Visit, headers: HeaderList, seen: int) -> HeaderList:
+        if seen & _SET_COOKIE:
+            headers = permitted(headers, visit)
         if visit.is_individual and self._site.has_choice:
-            allowed = individual(allowed, signals=self._signals)
-            seen |= _CACHING
-        if not is_page:
-            return message if allowed is headers else {**message, "headers": allowed}
-        if (observer := self._site.observer) is not None:
-            observer.page(visit.host)
-        if seen & _CACHING:
-            leaving = personal(allowed, visit.prepared.state, signals=self._site.signal_names)
+            headers = individual(headers, signals=self._signals)
+        return headers
+
+    def _page_started(
+        self, visit: Visit, message: Message, media_type: MediaType, length: Header | None, seen: int
+    ) -> tuple[Message | None, _Page | None]:
+        """Return, as `_started` does, the start of a page for a browser's window of which nothing is to be learnt."""
+        site, scope, status, headers = self._site, visit.scope, message["status"], message["headers"]
+        path = scope.get("path", "/")
+        if (
+            not (self._is_usual and media_type.fits and scope.get("method") in _METHODS)
+            or visit.fields.get(b"sec-fetch-dest") not in _WINDOWS
+            or not (visit.is_plain or not is_fragment(visit))
+            or visit.left_alone
+            or (site.skips_some and visit.is_skipped)
+            or not (visit.may_be_packed or not site.compression.awaits_plain(path))
+            or (seen & _CACHING and varies_by_encoding(headers))
+        ):
+            return _UNDECIDED
+        known = visit.seen.standing if visit.is_plain else None  # as `visit.standing` is, in half the time
+        standing = known if known is not None and known.since <= site.now() < known.until else visit.standing
+        if status != 200:
+            if status < 400:
+                return _UNDECIDED
+        elif not (standing.grants_everything or self._watch.is_done_at(standing.spot.host, path)):
+            return _UNDECIDED
+        if seen & _SET_COOKIE or visit.is_individual:
+            headers = self._allowed(visit, headers, seen)
+        if site.observer is not None:
+            site.observer.page(standing.spot.host)
+        if seen & _CACHING or visit.is_individual:
+            headers = personal(headers, standing.prepared.state, signals=site.signal_names)
         else:
-            leaving = allowed + self._of_personal
-        if not visit.is_tidy:
-            leaving += [(b"set-cookie", line) for line in visit.housekeeping()]
-        start = {**message, "headers": leaving}
-        if not (visit.prepared.is_due or self._site.holds_tags):
-            return start
-        return _Page(start, length, media_type.charset)
+            headers = headers + self._of_personal
+        if visit.seen.has_optional or not standing.is_settled:
+            headers += [(b"set-cookie", line) for line in visit.housekeeping()]
+        start = {**message, "headers": headers}
+        if standing.prepared.is_due or self._prefilter is not None:
+            address = "" if seen & _CACHING and is_never_stored(headers) else path
+            return None, (start, length, media_type.charset, standing, address)
+        return start, None
 
-    def _is_usual_page(self, visit: Visit, status: int) -> bool:
-        """Tell whether this is a page for a browser's window, that nothing is to be learnt from."""
-        if not self._is_usual or visit.is_skipped or visit.fields.get(b"sec-fetch-dest") not in _WINDOWS:
-            return False
-        if (not visit.is_plain and is_fragment(visit)) or visit.scope.get("method") not in _METHODS:
-            return False
-        path = visit.scope.get("path", "/")
-        if not visit.may_be_packed and self._site.compression.awaits_plain(path):
-            return False
-        if status == 200:
-            return self._watch.is_done_at(visit.spot.host, path) or visit.grants_everything
-        return status >= 400
+    def _first_piece(self, visit: Visit, page: _Page, message: Message) -> Message | None:
+        """Return the first piece of a page as it leaves, or `None` when the gate has to see it.
 
-    def _spliced(self, visit: Visit, page: _Page, message: Message) -> tuple[Message, Message] | None:
-        """Return the page's start and its first piece as they leave, or `None` when the gate has to see them."""
+        The page's start gets the length that the page will have.
+        """
         if message["type"] != "http.response.body" or visit.places_banner:
             return None
+        prefilter = self._prefilter
         body: bytes = message.get("body", b"")
         last = not message.get("more_body", False)
-        site, prepared = self._site, visit.prepared
-        if site.holds_tags and (not last or site.printed_tags.prefilter.may_be_in(body)):
+        start, length, charset, standing, address = page
+        known: Known | None = None
+        if standing.prepared.is_due and (known := self._beginning(visit, body, charset)) is None:
             return None
-        start = page.start
-        if not prepared.is_due:
-            return start, message
-        spliced = self._with_markup(visit, body, page.charset)
-        if spliced is None:
-            return None
-        if site.observer is not None and not visit.consent.is_decided:
-            site.observer.banner(visit.host)
-        if page.length is not None:
+        if prefilter is not None:
+            if not last:
+                if not body or prefilter.leaving(body, address) < len(body):
+                    return None
+            elif not prefilter.knows(body, address):
+                begins = known or self._beginning(visit, body, charset)
+                if prefilter.may_be_in(body, address, len(begins.text) if begins else 0):
+                    return None
+        if known is not None:
+            body = known.spliced(body, standing.prepared.head, words_for(visit, standing, known.of_body, charset))
+            if self._site.observer is not None and not standing.consent.is_decided:
+                self._site.observer.banner(standing.spot.host)
+        elif last or prefilter is None:
+            return message
+        if length is not None:
             headers = start["headers"]
-            headers.remove(page.length)
+            headers.remove(length)
             if last:
-                headers.append((b"content-length", b"%d" % len(spliced)))
-        return start, {**message, "body": spliced}
+                headers.append((b"content-length", b"%d" % len(body)))
+        return message if known is None else {**message, "body": body}
 
-    def _with_markup(self, visit: Visit, piece: bytes, charset: str) -> bytes | None:
-        """Return a page's first piece with markup in it, or `None` when its beginning is not all there, or unusual."""
+    def _leaves_as_well(self, message: Message, left: list[bytes]) -> bool:
+        """Tell whether a further piece of a page leaves as it is; the gate sees to long pages."""
+        if message["type"] != "http.response.body":
+            return False
+        piece: bytes = message.get("body", b"")
+        if not piece:
+            return True
+        if self._prefilter is None or len(left) >= _MOST_PIECES or self._prefilter.leaving(piece) < len(piece):
+            return False
+        left.append(piece)
+        return True
+
+    def _beginning(self, visit: Visit, piece: bytes, charset: str) -> Known | None:
+        """Return what a page's first piece begins with, or `None` when that is not all there, or unusual."""
         if self._looks_ahead:
             return None
         reading = (visit.scope.get("path", "/"), visit.fields.get(b"sec-fetch-dest") == b"document", bool(charset))
         known = self._beginnings.known(piece, reading) or self._beginnings.read(piece, reading)
-        if known is not None and known.of_head is known.of_body and _is_plain(known.of_body):
-            return known.spliced(piece, visit.prepared.head, words_for(visit, known.of_body, charset))
-        return None
+        if known is None:
+            return None
+        seen = known.of_body
+        is_unusual = seen is not known.of_head or seen.has_base or seen.has_policy
+        return None if is_unusual else known
 
 
 def _may_tell_of_page(visit: Visit) -> bool:
     """Tell whether "not modified" may be said of a page that carries what is personal."""
     return wants_page(visit) or is_marked(visit.fields.get(b"if-none-match", b""))
-
-
-def _is_plain(beginning: Beginning) -> bool:
-    return not (beginning.has_base or beginning.has_policy)

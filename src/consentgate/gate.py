@@ -22,7 +22,7 @@ from consentgate.rendering import Addresses, Place, filled
 from consentgate.response_kind import BYPASSES, Kind, carries_tags, kind_of, media_type_of, value_of
 from consentgate.rewriter import Rewriter, Surroundings
 from consentgate.tag_watch import Look, TagWatch
-from consentgate.visit import FRAGMENT_HEADERS, Visit
+from consentgate.visit import FRAGMENT_HEADERS, Standing, Visit
 
 __all__ = ["ResponseGate", "both", "nothing", "permitted", "words_for"]
 
@@ -30,7 +30,7 @@ HeaderList = list[tuple[bytes, bytes]]
 Fields = Mapping[bytes, bytes]
 
 _WITH_HEADERS = frozenset(("http.response.trailers", "websocket.accept", "websocket.http.response.start"))
-_UTF_8 = ("utf-8", "utf8")
+_UTF_8 = frozenset(("utf-8", "utf8"))
 _CSP = b"content-security-policy"
 _CSP_HEADERS = (_CSP, b"content-security-policy-report-only")
 
@@ -55,6 +55,7 @@ class ResponseGate:
     _looks_for_tags = False  # whether the first piece of a page is to be looked at for tags that it prints
     _tags: TagGate | None = None  # decides about the tags that the application prints
     _rewriter: Rewriter | None = None
+    _last_to_look: Rewriter | None = None  # the same, once nobody else looks at what follows
     _is_part = False  # of a page: what is put into pages is not put into it
     _gunzip: Gunzip | None = None
     _gzip: Gzip | None = None
@@ -73,6 +74,8 @@ class ResponseGate:
         kind = message["type"]
         if self.passes and kind != "http.response.trailers":
             return self._send(message)
+        if (rewriter := self._last_to_look) is not None and kind == "http.response.body" and message.get("more_body"):
+            return self._rewritten(message, rewriter)
         if kind == "http.response.start":
             return self._on_start(message)
         if kind == "http.response.body":
@@ -84,6 +87,14 @@ class ResponseGate:
         if kind in _WITH_HEADERS:
             return self._send({**message, "headers": permitted(_raw(message), self._visit)})
         return self._send(message)
+
+    def _rewritten(self, message: Message, rewriter: Rewriter) -> Awaitable[None]:
+        """Pass a further piece of a page on, in which there is nothing left to do but look for tags."""
+        body: bytes = message.get("body", b"")
+        leaves = rewriter.feed(body)
+        if leaves is body:
+            return self._send(message)
+        return self._send({**message, "body": leaves}) if leaves else nothing()
 
     def _on_hint(self, message: Message) -> Awaitable[None]:
         """Pass on what a browser may fetch before the page comes, without what the visitor did not agree to."""
@@ -172,6 +183,18 @@ class ResponseGate:
         if self._visit.prepared.is_due:
             self._reading = self._way_to_read()
 
+    def go_on_after(self, pieces: Iterable[bytes]) -> None:
+        """Go on with a page of which some has left, in which no tag was, and of which more is to be looked at.
+
+        Args:
+            pieces: what has left, as it came.
+        """
+        self._tags = self._new_tag_gate()
+        self._rewriter = Rewriter(self._tags.concerns, self._tags.change, self._visit.site.printed_tags.prefilter)
+        for piece in pieces:
+            self._rewriter.feed(piece)
+        self._last_to_look = self._rewriter
+
     def _before_body(self, start: Message) -> Awaitable[None]:
         """Hold the headers back until the first piece of the body tells its length."""
         if self._visit.method == "HEAD":  # its length would be that of another page
@@ -238,6 +261,8 @@ class ResponseGate:
             body = self._gzip.feed(body, last=last)
         piece = {**message, "body": body} if body or last else None
         start, self._start = self._start, None
+        others = (self._reading, self._placeholder, self._gunzip, self._gzip, self._look)
+        self._last_to_look = None if any(others) else self._rewriter
         if start is None:
             return self._send(piece) if piece is not None else nothing()
         headers = self._of_a_part(start["headers"], last=last) if self._is_part else start["headers"]
@@ -398,7 +423,7 @@ class ResponseGate:
             return Markup(self._with_nonce(visit.site.rendering.shared_head(_place(visit, beginning))))
         if beginning.has_base or self._policies or policy.enforce:
             return self._markup_of_its_own(beginning)
-        words = words_for(visit, beginning, self._charset)
+        words = words_for(visit, visit.standing, beginning, self._charset)
         return Markup(visit.prepared.head, self._placed(words) if words else b"")
 
     def _markup_of_its_own(self, beginning: Beginning) -> Markup:
@@ -432,8 +457,7 @@ class ResponseGate:
     def _starts_later(self) -> bool:
         """Whether the policy the page has now keeps out a service that is accepted on it, until the next page."""
         policy = self._visit.site.policy
-        everything = frozenset(category.id for category in policy.categories)
-        return not is_wide_enough(self._sent_policies, sources_of(policy, everything))
+        return not is_wide_enough(self._sent_policies, sources_of(policy, policy.everything))
 
     def _new_tag_gate(self) -> TagGate:
         """Return what decides about the tags in this visitor's page."""
@@ -451,7 +475,7 @@ class ResponseGate:
             return f"{Addresses.at(_place(visit, around), site.policy).embed}?{'later=1&' if is_late else ''}"
 
         note = None if site.observer is None else partial(site.observer.tag_withheld, visit.host)
-        return TagGate(site.printed_tags, site.essential if granted is None else granted, embed, script, note)
+        return TagGate(site.printed_tags, site.policy.essential if granted is None else granted, embed, script, note)
 
     def _with_nonce(self, head: bytes) -> bytes:
         for tag, directive in ((b"<script ", "script-src"), (b"<link ", "style-src")):
@@ -460,18 +484,19 @@ class ResponseGate:
         return head
 
 
-def words_for(visit: Visit, beginning: Beginning, charset: str) -> bytes:
+def words_for(visit: Visit, standing: Standing, beginning: Beginning, charset: str) -> bytes:
     """Return the question, or what confirms a choice, as it is prepared for pages without a nonce, policy or base.
 
     Args:
         visit: the request.
+        standing: what its cookies mean.
         beginning: what is known of the page.
         charset: what its headers call its charset.
     """
-    if not visit.prepared.is_spoken_to:
+    prepared = standing.prepared
+    if not prepared.is_spoken_to:
         return b""
-    is_utf8 = _is_utf8(beginning, charset)
-    parts = visit.spot.words(visit.consent.undecided, visit.message, beginning.language, is_utf8)
+    parts = prepared.words(beginning.language, _is_utf8(beginning, charset))
     plain = visit.plain_path
     return filled(parts, visit.back) if plain is None else plain.join(parts)
 
@@ -503,24 +528,23 @@ def _explain(injector: Injector) -> None:
 
 def permitted(headers: HeaderList, visit: Visit) -> HeaderList:
     """Return a response's headers without the cookies that the visitor did not agree to; the rest keep their order."""
-    return [pair for pair in headers if pair[0].lower() != b"set-cookie" or _may_set(pair[1], visit)]
+    granted = visit.standing.consent.granted
+    return [pair for pair in headers if pair[0].lower() != b"set-cookie" or _may_set(pair[1], visit, granted)]
 
 
-def _may_set(line: bytes, visit: Visit) -> bool:
+def _may_set(line: bytes, visit: Visit, granted: frozenset[str]) -> bool:
     """Tell whether a `Set-Cookie` line may leave. One that expires a cookie always may."""
-    name = set_cookie_name(line)
-    category = visit.site.rules.category_of(name)
+    site = visit.site
+    category = site.rules.category_of_line(line)
     if category is not None:
-        if category.id in visit.consent.granted:
+        if category.id in granted:
             visit.is_individual |= not category.is_essential
             return True
-        if is_expiry(line, visit.site.now()):
-            return True
-        return _withheld(visit, category.id)
-    handling = visit.site.policy.undeclared
-    if handling == "allow" or is_expiry(line, visit.site.now()):
+        return is_expiry(line, site.now()) or _withheld(visit, category.id)
+    handling = site.policy.undeclared
+    if handling == "allow" or is_expiry(line, site.now()):
         return True
-    warn_undeclared(name, withheld=handling == "block")
+    warn_undeclared(set_cookie_name(line), withheld=handling == "block")
     return handling == "report" or _withheld(visit, "")
 
 

@@ -154,7 +154,8 @@ class Reading(NamedTuple):
     charset_known: bool
 
 
-class Known(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Known:
     """Keep how a page began, up to the end of its `<body>` tag, and what was learnt about it on the way."""
 
     text: bytes

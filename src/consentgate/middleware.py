@@ -83,8 +83,6 @@ class ConsentMiddleware:
             return
         self._endpoints = Endpoints(self._site)
         self._door = Door(self._site)
-        if self._site.holds_tags:
-            _ = self._site.printed_tags  # worked out now, not for the first visitor
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one connection."""
@@ -102,11 +100,11 @@ class ConsentMiddleware:
         if (extensions := scope.get("extensions")) and RECORDER in extensions:
             recorder: Recorder = extensions[RECORDER]
             gated = recorder.record(self._site, gated)
-        consent = show_to_app(scope, visit)
+        show_to_app(scope, visit)
         try:
             await self.app(scope, receive, gated)
         finally:
-            consent.is_open = False
+            visit.is_open = False
 
     def take_over(self, before: ConsentMiddleware) -> None:
         """Record what another instance in this process, whose place this one takes, has not recorded yet."""

@@ -337,6 +337,16 @@ class ConsentPolicy:
         return tuple(category for category in self.categories if not category.is_essential)
 
     @cached_property
+    def everything(self) -> frozenset[str]:
+        """Ids of all categories: what a visitor has granted to whom nothing is withheld."""
+        return frozenset(category.id for category in self.categories)
+
+    @cached_property
+    def essential(self) -> frozenset[str]:
+        """Ids of the categories that are always on."""
+        return frozenset(category.id for category in self.categories if category.is_essential)
+
+    @cached_property
     def asks(self) -> bool:
         """Whether any category needs an answer; a site with essential cookies alone shows no banner."""
         return any(category.needs_consent for category in self.categories)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from consentgate.page_reader import TAG, end_of_script
 
-__all__ = ["LOADING", "OPENER", "PARTIAL_OPENER", "Prefilter", "Word"]
+__all__ = ["HASHES_TELL", "LOADING", "LONGEST_OPENER", "OPENER", "PARTIAL_OPENER", "Prefilter", "Word"]
 
 LOADING = (b"embed", b"frame", b"iframe", b"img", b"link", b"object", b"script")
 """The elements that load something by themselves."""
@@ -29,11 +29,18 @@ _BEGUN = sorted({name[:length] for name in LOADING for length in range(1, len(na
 PARTIAL_OPENER = re.compile(rb"<(?i:" + b"|".join(_BEGUN) + rb")?\Z")
 """The same, where it cannot be told yet: the element's name may go on, and something has to follow it."""
 
+LONGEST_OPENER = 7
+"""Bytes of the longest: `<script`."""
+
 _SPACE = b"\t\n\f\r "
 _FEW = 64  # bytes of white space between "=" and a quote, beyond which a piece is looked at in full
 _REMEMBERED = 4_096  # pages, or pieces, that are known to be clear: 8 bytes of each, and Python's own around them
+_LONGEST_WORD = 64  # bytes, with what has to follow it
+_LONGEST_KEPT = 262_144  # bytes of a page that came more than once, …
+_MOST_KEPT = 4_194_304  # … and of all of them
+_LONGEST_ADDRESS = 256  # characters: visitors make addresses up
 # Other hashes, and one without a secret, somebody could work against; shorter ones do not tell pages apart.
-_HASHES_TELL = (
+HASHES_TELL = (
     sys.hash_info.algorithm.startswith("siphash") and sys.hash_info.width >= 64 and bool(sys.flags.hash_randomization)
 )
 # How often the letters stand in web pages, in percent (13 MB of saved ones, in lower case).
@@ -69,32 +76,105 @@ class Prefilter:
     def __init__(self, words: Iterable[Word]) -> None:
         self._passes = tuple(re.compile(pattern, re.DOTALL) for pattern in _passes(set(words)))
         self._clear = set[int]()
-        self._plain = set[int]()
+        self._plain: dict[int, int] = {}
+        self._begun = set[int]()
+        self._rests: dict[str, bytes] = {}
+        self._kept = 0  # bytes of them
 
-    def may_be_in(self, page: bytes) -> bool:
-        """Tell whether a whole page, or a part of it that stands alone, holds one of the words."""
-        key = hash(page)  # a page that is the same object each time knows it already
-        if key in self._clear:
+    def knows(self, page: bytes, address: str) -> bool:
+        """Tell whether a whole page holds none of the words, as far as that is known of the last ones at its address.
+
+        Args:
+            page: the page.
+            address: what tells it from others, its path say.
+        """
+        rest = self._rests.get(address)
+        if rest is None or not page.endswith(rest):  # found in a tenth of the time that its hash takes
             return False
-        if self.is_in(page):
+        if len(rest) == len(page):
             return True
-        _remember(self._clear, key)
+        # Before that is what changes from one visitor to the next. Some of the rest goes with it: no word is torn.
+        return not self._may_be_in_beginning(page[: len(page) - len(rest) + _LONGEST_WORD])
+
+    def may_be_in(self, page: bytes, address: str = "", cut: int = 0) -> bool:
+        """Tell whether a whole page, or a part of it that stands alone, holds one of the words.
+
+        Args:
+            page: the page.
+            address: the same; without it, nothing of the page is kept.
+            cut: where its body begins; what changes is often before that, and the rest need not be looked at again.
+        """
+        if hash(page) in self._clear:
+            self._keep(page, address)
+            return False
+        if self._may_be_in_rest(page, address, cut):
+            return True
+        if cut and self._may_be_in_beginning(page[: cut + _LONGEST_WORD]):
+            return True
+        _remember(self._clear, hash(page))
+        return False
+
+    def _may_be_in_rest(self, page: bytes, address: str, cut: int) -> bool:
+        rest = page[cut:]
+        if hash(rest) in self._clear:
+            self._keep(rest, address)
+            return False
+        if self.is_in(rest):
+            return True
+        _remember(self._clear, hash(rest))
+        return False
+
+    def _keep(self, rest: bytes, address: str) -> None:
+        """Keep a page, or most of it, that came more than once, in place of the last one at its address."""
+        if not address or len(rest) > _LONGEST_KEPT or len(address) > _LONGEST_ADDRESS:
+            return
+        self._kept += len(rest) - len(self._rests.get(address, b""))
+        if self._kept > _MOST_KEPT:
+            self._rests.clear()
+            self._kept = len(rest)
+        self._rests[address] = rest
+
+    def _may_be_in_beginning(self, beginning: bytes) -> bool:
+        key = hash(beginning)
+        if key in self._begun:
+            return False
+        if self.is_in(beginning):
+            return True
+        _remember(self._begun, key)
         return False
 
     def is_in(self, part: bytes) -> bool:
         """Tell whether a part of a page holds one of the words."""
         return self._is_in(part.lower())
 
-    def may_leave(self, piece: bytes) -> bool:
-        """Tell whether a piece of a page holds none of the words, and nothing that loads is unfinished at its end."""
+    def leaving(self, piece: bytes, address: str = "") -> int:
+        """Return up to where a piece of a page may leave unread: all of it, or up to a tag that has hardly begun.
+
+        It is -1 where the piece holds one of the words, or where something that loads is unfinished at its end.
+
+        Args:
+            piece: the piece.
+            address: of a page's first piece, what tells it from others; without it, nothing of the piece is kept.
+        """
+        name = f"the beginning of {address}" if address else ""
+        if name and self._rests.get(name) == piece:
+            return len(piece)
         key = hash(piece)
-        if key in self._plain:
-            return True
+        known = self._plain.get(key)
+        if known is not None:
+            if name and known == len(piece):
+                self._keep(piece, name)
+            return known
         lower = piece.lower()
-        if self._is_in(lower) or _is_unfinished(lower):
-            return False
-        _remember(self._plain, key)
-        return True
+        begun = PARTIAL_OPENER.search(lower, max(0, len(lower) - LONGEST_OPENER))
+        end = begun.start() if begun else len(lower)
+        if self._is_in(lower) or _is_unfinished(lower[:end]):
+            return -1
+        if HASHES_TELL:
+            if len(self._plain) >= _REMEMBERED:
+                self._plain.clear()
+            self._plain[key] = end
+        return end
 
     def hits(self, piece: bytes) -> list[int]:
         """List where in a piece words stand; of words that overlap, one."""
@@ -110,7 +190,7 @@ class Prefilter:
 
 
 def _remember(known: set[int], key: int) -> None:
-    if not _HASHES_TELL:
+    if not HASHES_TELL:
         return
     if len(known) >= _REMEMBERED:
         known.clear()

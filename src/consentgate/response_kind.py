@@ -15,6 +15,7 @@ from consentgate.visit import FRAGMENT_HEADERS, Visit
 __all__ = [
     "BYPASSES",
     "Kind",
+    "MediaType",
     "carries_tags",
     "is_fragment",
     "kind_of",

@@ -15,12 +15,11 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from consentgate.page_reader import LONGEST_TEXT, TAG, Element, PageReader, element_of, end_of_script
-from consentgate.prefilter import LOADING, OPENER, PARTIAL_OPENER, Prefilter
+from consentgate.prefilter import LOADING, LONGEST_OPENER, OPENER, PARTIAL_OPENER, Prefilter
 
 __all__ = ["Rewriter", "Surroundings"]
 
 _NAMES = frozenset((*LOADING, b"base", b"html"))
-_LONGEST_OPENER = 7  # bytes: "<script"
 _AFTER_SCRIPT = 9  # bytes that have to be seen after a script's text: "</script" and what follows it
 _MOST_REMEMBERED = 524_288  # bytes of a page that has left, kept in case that it has to be read from there
 _BEGINNING = 65_536  # bytes of a longer page's beginning, which is kept besides: its language and its <base> are there
@@ -76,9 +75,17 @@ class Rewriter:
         """Take the next piece of the page and return what may leave now."""
         if self._finished:
             return chunk
-        if not self._pieces and self._prefilter is not None and self._prefilter.may_leave(chunk):
-            self._left += len(chunk)
-            self._remember(chunk)
+        # No more than how a tag begins, which nobody has read yet.
+        if self._held and self._held <= LONGEST_OPENER and self._read + self._unread_size == self._left:
+            chunk = b"".join((*self._pieces, chunk))
+            self._pieces, self._held = [], 0
+        if not self._held and self._prefilter is not None and (end := self._prefilter.leaving(chunk)) >= 0:
+            if end < len(chunk):
+                self._pieces, self._held = [chunk[end:]], len(chunk) - end
+                chunk = chunk[:end]
+            self._left += end
+            if end:
+                self._remember(chunk)
             return chunk
         return self._take(chunk)
 
@@ -113,7 +120,7 @@ class Rewriter:
 
         The first is -1 where only reading can tell.
         """
-        partial = PARTIAL_OPENER.search(data, max(0, len(data) - _LONGEST_OPENER))
+        partial = PARTIAL_OPENER.search(data, max(0, len(data) - LONGEST_OPENER))
         complete = partial.start() if partial else len(data)
         hits = self._prefilter.hits(data) if self._prefilter is not None else None
         spans: list[tuple[int, int, bool]] = []

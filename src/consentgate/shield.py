@@ -10,7 +10,7 @@ from consentgate.caching import CONDITIONS, conditions_for_app, is_marked
 from consentgate.compression import accepts_gzip
 from consentgate.cookies import names_in, without
 from consentgate.response_kind import BYPASSES, is_fragment
-from consentgate.visit import RequestConsent, Visit
+from consentgate.visit import Visit
 
 __all__ = ["show_to_app", "wants_page"]
 
@@ -24,37 +24,40 @@ _PACKED = (b"accept-encoding", b"gzip")
 _BYPASSES = frozenset(BYPASSES)
 
 
-def show_to_app(scope: Scope, visit: Visit) -> RequestConsent:
+def show_to_app(scope: Scope, visit: Visit) -> None:
     """Put the visitor's consent into a scope and take out what the application may not see.
 
     The scope stays the same object, as it does in Starlette: what routers note in it is read by middleware outside.
     """
-    consent = RequestConsent(visit)
-    scope["consentgate"] = consent
-    scope.setdefault("state", {})["consent"] = consent
-    headers = _permitted(visit) if visit.has_optional_cookies else visit.headers
+    scope["consentgate"] = visit
+    try:
+        scope["state"]["consent"] = visit
+    except KeyError:
+        scope["state"] = {"consent": visit}
+    headers = _permitted(visit) if visit.seen.has_optional else visit.headers
     if scope["type"] == "http":
-        is_page = wants_page(visit)
-        if not visit.is_plain and not CONDITIONS.isdisjoint(visit.fields):
+        is_read = wants_page(visit)  # its bytes, so that markup can be put in and tags be found
+        if not visit.is_plain:
             headers = _without_conditions(headers, visit)
-        if is_page or (visit.site.holds_tags and is_fragment(visit)):
+            is_read = is_read or (visit.site.holds_tags and is_fragment(visit))
+        if is_read:
             headers = _asking_for_bytes(headers, scope, visit)
     scope["headers"] = headers
-    return consent
 
 
 def wants_page(visit: Visit) -> bool:
     """Tell whether a browser asks for a page that can change, going by the `Accept` header of its navigations."""
-    accept = visit.fields.get(b"accept", b"*/*")
-    # Scripts ask for anything, which is soon seen; `find`, as `in` takes thrice as long for bytes.
-    return accept != b"*/*" and accept.find(b"text/html") >= 0 and visit.site.has_choice
+    accept = visit.fields.get(b"accept")
+    if accept is None or accept == b"*/*":  # which scripts ask for
+        return False
+    return accept.find(b"text/html") >= 0 and visit.site.has_choice  # `in` takes thrice as long for bytes
 
 
 def _permitted(visit: Visit) -> HeaderList:
-    rules = visit.site.rules
-    granted = visit.consent.granted
-    if granted == rules.everything:
+    standing, rules = visit.standing, visit.site.rules
+    if standing.grants_everything:
         return visit.headers
+    granted = standing.consent.granted
     hidden = {name for name in names_in(visit.cookies) if not rules.permits(name, granted)}
     if not hidden:
         return visit.headers
@@ -64,6 +67,8 @@ def _permitted(visit: Visit) -> HeaderList:
 
 def _without_conditions(headers: HeaderList, visit: Visit) -> HeaderList:
     """Let "not modified" be answered only when the page would be the same for this visitor as well."""
+    if CONDITIONS.isdisjoint(visit.fields):
+        return headers
     is_page = wants_page(visit) and not visit.is_skipped
     kept: HeaderList = []
     for name, value in headers:
@@ -86,18 +91,23 @@ def _asking_for_bytes(headers: HeaderList, scope: Scope, visit: Visit) -> Header
     extensions = scope.get("extensions")
     if extensions and not _BYPASSES.isdisjoint(extensions):
         scope["extensions"] = {name: how for name, how in extensions.items() if name not in _BYPASSES}
-    accepted = visit.fields.get(b"accept-encoding")
-    if accepted is None or not (visit.holds_tags or visit.awaits_markup):
+    accepted, site = visit.fields.get(b"accept-encoding"), visit.site
+    if accepted is None or (site.skips_some and visit.is_skipped) or not (site.holds_tags or visit.awaits_markup):
         return headers
-    rests = visit.site.compression.rests_when_asked(visit.path) and visit.awaits_markup and not is_fragment(visit)
-    visit.may_be_packed = not rests and _takes_gzip(accepted)
-    asked = _PACKED if visit.may_be_packed else _UNCOMPRESSED
-    pair = (b"accept-encoding", accepted)
-    if len(visit.fields) == len(visit.headers) and pair in headers:  # the only one: found in C, in a quarter of that
-        changed = headers.copy()
-        changed[headers.index(pair)] = asked
-        return changed
-    return [asked if header[0] == b"accept-encoding" else header for header in headers]
+    asked = _UNCOMPRESSED
+    if _takes_gzip(accepted) and not (site.compression.is_known and _is_to_rest(visit)):
+        visit.may_be_packed = True
+        asked = _PACKED
+    if len(visit.fields) < len(visit.headers):  # it may be there several times
+        return [asked if header[0] == b"accept-encoding" else header for header in headers]
+    changed = headers.copy()
+    changed[headers.index((b"accept-encoding", accepted))] = asked  # found in C, in a quarter of that time
+    return changed
+
+
+def _is_to_rest(visit: Visit) -> bool:
+    """Tell whether a page's compression is left to us: only where markup is put in, which it is into no part of one."""
+    return visit.site.compression.rests_when_asked(visit.path) and visit.awaits_markup and not is_fragment(visit)
 
 
 @lru_cache(maxsize=64)  # what browsers send differs little, and reading it takes ten times as long

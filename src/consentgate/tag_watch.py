@@ -34,7 +34,6 @@ class TagWatch:
 
     def __init__(self, policy: ConsentPolicy) -> None:
         self._policy = policy
-        self._everything = frozenset(category.id for category in policy.categories)
         self._looks: dict[int, int] = {}
 
     def look(self, visit: Visit, status: int, headers: HeaderList, fields: Mapping[bytes, bytes]) -> Look | None:
@@ -52,7 +51,7 @@ class TagWatch:
         if status != 200 or visit.method == "HEAD" or not _is_readable(fields):
             return None
         granted = visit.consent.granted
-        if granted == self._everything:
+        if granted == self._policy.everything:
             return None
         place = hash((visit.host, visit.path))
         self._looks[place] = self._looks.get(place, 0) + 1

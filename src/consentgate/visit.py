@@ -6,7 +6,8 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
+from math import inf
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -22,12 +23,13 @@ from consentgate.notices import warn_once
 from consentgate.observer import Observer
 from consentgate.origin import host_of, local_path
 from consentgate.policy import ConsentPolicy, sources_of
+from consentgate.prefilter import HASHES_TELL
 from consentgate.printed_tags import PrintedTags
 from consentgate.records import ConsentLog
 from consentgate.rendering import Place, Rendering
 from consentgate.storage import matches
 
-__all__ = ["FRAGMENT_HEADERS", "Prepared", "RequestConsent", "Site", "Spot", "Visit"]
+__all__ = ["FRAGMENT_HEADERS", "Prepared", "RequestConsent", "Site", "Spot", "Standing", "Visit"]
 
 MESSAGE_SECONDS = 60  # for how long a choice made without scripts can be confirmed
 _MESSAGE = "-message"  # what the message cookie's name has after the consent cookie's
@@ -37,7 +39,7 @@ _MOST_PREPARED = 64  # choices that are prepared for at each of them
 FRAGMENT_HEADERS = (b"hx-request", b"turbo-frame", b"x-up-target", b"x-pjax", b"x-requested-with")
 _SIGNALS = (b"sec-gpc", b"dnt")
 _SPECIAL = frozenset((*FRAGMENT_HEADERS, *CONDITIONS, *_SIGNALS))
-_MOST_READY = 512  # verified cookies whose meaning is ready at each of them
+_MOST_SEEN = 2_048  # `Cookie` headers of which is known what they mean: visitors can send any, to any host
 _NONE: dict[bytes, bytes] = {}
 _PLAIN_PATH = re.compile(rb"/(?!/)[A-Za-z0-9/_.~-]{0,500}")  # needs neither quoting nor a check before it leads back
 _LONGEST_KEPT = 256  # characters of a path that is remembered: visitors choose the paths they ask for
@@ -66,17 +68,6 @@ else:
             return value
 
 
-class _Settled:
-    """Have a visit work out all that follows from host and cookies, when one of its attributes is first asked for."""
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
-
-    def __get__(self, visit: Visit, owner: type | None = None) -> Any:
-        visit._settle()
-        return getattr(visit, self._name)  # which is found before this from now on
-
-
 @dataclass(frozen=True)
 class Site:
     """Hold what is the same for every request.
@@ -91,6 +82,7 @@ class Site:
         log: where acts are recorded, or `None`.
         observer: counts, if anybody does.
         compression: what the application has shown about it.
+        seen: what is known of the `Cookie` headers that came last, by their hashes.
     """
 
     policy: ConsentPolicy
@@ -102,32 +94,51 @@ class Site:
     log: ConsentLog | None = None
     observer: Observer | None = None
     compression: Habit = field(default_factory=Habit)
+    seen: dict[int, Seen] = field(default_factory=dict)
+    # What requests ask again and again; a property, even a cached one, takes several times as long to look up.
+    signals: frozenset[tuple[bytes, bytes]] = field(init=False)
+    """The request headers that count as a refusal."""
+    signal_names: tuple[bytes, ...] = field(init=False)
+    """The names of these headers, for `Vary`."""
+    has_choice: bool = field(init=False)
+    """Whether visitors can refuse anything at all."""
+    is_shared: bool = field(init=False)
+    """Whether pages are the same for every visitor, so that caches may share them."""
+    skips_some: bool = field(init=False)
+    """Whether there are paths whose pages get neither banner nor tags."""
+    holds_tags: bool = field(init=False)
+    """Whether tags that pages carry by themselves are held back."""
 
-    @cached_property
-    def signals(self) -> frozenset[tuple[bytes, bytes]]:
-        """The request headers that count as a refusal."""
-        heard = (self.policy.gpc == "honour", self.policy.dnt)
-        return frozenset((name, b"1") for name, counts in zip(_SIGNALS, heard, strict=True) if counts)
+    def __post_init__(self) -> None:
+        """Work out what follows from the policy."""
+        policy = self.policy
+        heard = (policy.gpc == "honour", policy.dnt)
+        signals = frozenset((name, b"1") for name, counts in zip(_SIGNALS, heard, strict=True) if counts)
+        has_choice = bool(policy.optional_categories)
+        facts = {
+            "signals": signals,
+            "signal_names": tuple(sorted(name for name, _ in signals)),
+            "has_choice": has_choice,
+            "is_shared": policy.cache == "shared",
+            "skips_some": bool(policy.skip_paths),
+            "holds_tags": policy.printed_tags == "gate" and has_choice,
+        }
+        for name, fact in facts.items():
+            object.__setattr__(self, name, fact)
 
-    @cached_property
-    def signal_names(self) -> tuple[bytes, ...]:
-        """The names of these headers, for `Vary`."""
-        return tuple(sorted(name for name, _ in self.signals))
+    def see(self, key: int, cookies: bytes) -> Seen:
+        """Look into a `Cookie` header that comes for the first time.
 
-    @cached_property
-    def has_choice(self) -> bool:
-        """Whether visitors can refuse anything at all."""
-        return bool(self.policy.optional_categories)
-
-    @cached_property
-    def is_shared(self) -> bool:
-        """Whether pages are the same for every visitor, so that caches may share them."""
-        return self.policy.cache == "shared"
-
-    @cached_property
-    def skips_some(self) -> bool:
-        """Whether there are paths whose pages get neither banner nor tags."""
-        return bool(self.policy.skip_paths)
+        Args:
+            key: a hash of it, of the host and of how that was reached; neither is kept.
+            cookies: the header.
+        """
+        seen = Seen(cookies != b"" and self.rules.may_hold_optional(cookies))
+        if HASHES_TELL:
+            if len(self.seen) >= _MOST_SEEN:
+                self.seen.clear()
+            self.seen[key] = seen
+        return seen
 
     @cached_property
     def skips(self) -> Callable[[str], bool]:
@@ -141,19 +152,9 @@ class Site:
         return lambda path: remembered(path) if len(path) <= _LONGEST_KEPT else skips(path)
 
     @cached_property
-    def holds_tags(self) -> bool:
-        """Whether tags that pages carry by themselves are held back."""
-        return self.policy.printed_tags == "gate" and self.has_choice
-
-    @cached_property
     def printed_tags(self) -> PrintedTags:
         """Which tags that pages carry by themselves wait for an answer."""
         return PrintedTags(self.policy)
-
-    @cached_property
-    def essential(self) -> frozenset[str]:
-        """Ids of the categories that are always on."""
-        return frozenset(category.id for category in self.policy.categories if category.is_essential)
 
     @cached_property
     def optional(self) -> frozenset[str]:
@@ -181,6 +182,8 @@ class Prepared:
         is_spoken_to: whether the visitor is asked something, or told that a choice is saved.
         sources: what a Content-Security-Policy has to let through for them.
         head: what goes to the end of the head.
+        words: returns the question, or what confirms a choice, for a page's language and for UTF-8 or not: pieces,
+            between which the way back is filled in.
     """
 
     state: str
@@ -188,6 +191,7 @@ class Prepared:
     is_spoken_to: bool
     sources: Mapping[str, Sequence[str]]
     head: bytes
+    words: Callable[[str, bool], Sequence[bytes]]
 
 
 class Preparation:
@@ -202,7 +206,6 @@ class Preparation:
         self._site = site
         self._place = place
         self.prepared = lru_cache(_MOST_PREPARED)(self._prepare)
-        self.words = lru_cache(_MOST_PREPARED)(self._say)
 
     def _prepare(self, granted: frozenset[str], undecided: tuple[str, ...], message: str | None) -> Prepared:
         rendering, place = self._site.rendering, self._place
@@ -215,12 +218,12 @@ class Preparation:
             is_due=is_spoken_to or rendering.has_script(place, granted),
             sources=sources_of(self._site.policy, granted),
             head=rendering.head(place, granted, styled=is_spoken_to, scripted=bool(undecided)),
+            words=lru_cache(_MOST_PREPARED)(partial(self._say, undecided, message)),
         )
 
     def _say(
         self, undecided: tuple[str, ...], message: str | None, page_language: str, is_utf8: bool
     ) -> Sequence[bytes]:
-        """Return the question, or what confirms a choice, in pieces between which the way back is filled in."""
         rendering = self._site.rendering
         place = rendering.place_in(self._place, page_language, is_utf8)
         if undecided:
@@ -229,13 +232,44 @@ class Preparation:
 
 
 @dataclass(frozen=True, slots=True)
-class _Ready:
-    """Hold what a verified cookie means and brings, from one time to another (seconds since 1970)."""
+class Standing:
+    """Hold what a request's cookies mean and bring.
 
+    Args:
+        spot: what is prepared for the host.
+        consent: what the visitor agreed to.
+        prepared: what a page gets for that.
+        message: the outcome to confirm on this page, when a choice was made a moment ago without scripts.
+        values: of consent cookies, where there may be several.
+        is_settled: whether no cookie of ours has to be expired or written again.
+        grants_everything: whether nothing is withheld from this visitor.
+        since: from when on it is so, in seconds since 1970.
+        until: … and until when.
+    """
+
+    spot: Spot
     consent: Consent
     prepared: Prepared
+    message: str | None
+    values: Sequence[bytes]
+    is_settled: bool
+    grants_everything: bool
     since: float
     until: float
+
+
+class Seen:
+    """Hold what is known of a `Cookie` header at one host, though not the header.
+
+    Args:
+        has_optional: whether one of the cookies may be one that the visitor can refuse.
+    """
+
+    __slots__ = ("has_optional", "standing")
+
+    def __init__(self, has_optional: bool) -> None:
+        self.has_optional = has_optional
+        self.standing: Standing | None = None  # once it was needed: a verified cookie's, or that of none
 
 
 class Spot:
@@ -257,16 +291,13 @@ class Spot:
         self.message_name = self.message_target.name.encode()
         listed = self.host if self.host in site.policy.hosts else ""
         self.place = Place(listed, self.root, self.target.secure)
-        prepared_here = site.preparation(self.place)
-        self.prepared, self.words = prepared_here.prepared, prepared_here.words
+        self.prepared = site.preparation(self.place).prepared
         self._site = site
-        self._ready: dict[bytes, _Ready] = {}
 
-    def ready_for(self, cookies: bytes) -> tuple[Consent, Prepared] | None:
+    def standing_for(self, cookies: bytes) -> Standing | None:
         """Return what a request's cookies mean and bring, when there is none of ours, or a single one.
 
-        This is where most requests for pages end; `None` is for all others. Nothing that a visitor could make up is
-        remembered: only values whose signature is right.
+        This is where most requests for pages end; `None` is for all others.
         """
         name = self.cookie_name  # with it the message cookie's begins as well
         if cookies.find(name) < 0:
@@ -274,29 +305,118 @@ class Spot:
         value = only_value(cookies, name)
         if value is None:
             return None
-        now = self._site.now()
-        ready = self._ready.get(value)
-        if ready is not None and ready.since <= now < ready.until:
-            return ready.consent, ready.prepared
-        return self._made_ready(value.strip().strip(b'"'), now)
-
-    def _made_ready(self, value: bytes, now: float) -> tuple[Consent, Prepared]:
-        cookie = self._site.cookie
-        consent = cookie.read((value,), now)
-        prepared = self.prepared(consent.granted, consent.undecided, None)
-        if verified := cookie.verified(value, now):
-            if len(self._ready) >= _MOST_READY:
-                self._ready.clear()
-            self._ready[value] = _Ready(consent, prepared, verified.since, verified.until)
-        return consent, prepared
+        verified = self._site.cookie.verified(value.strip().strip(b'"'), self._site.now())
+        if verified is None:
+            return self._undecided
+        return self.standing(verified.consent, since=verified.since, until=verified.until)
 
     @cached_property
-    def _undecided(self) -> tuple[Consent, Prepared]:
-        consent = self._site.cookie.read((), self._site.now())
-        return consent, self.prepared(consent.granted, consent.undecided, None)
+    def _undecided(self) -> Standing:
+        return self.standing(self._site.cookie.undecided, until=inf)
+
+    def standing(
+        self,
+        consent: Consent,
+        *,
+        message: str | None = None,
+        values: Sequence[bytes] = (),
+        since: float = -inf,
+        until: float = -inf,
+    ) -> Standing:
+        """Return what a consent brings here.
+
+        Args:
+            consent: what the cookies of a request mean.
+            message: as for a `Standing`, as the others.
+            values: of consent cookies.
+            since: in seconds since 1970.
+            until: the same; nothing that is over at once is remembered.
+        """
+        prepared = self.prepared(consent.granted, consent.undecided, message)
+        is_settled = message is None and len(values) < 2
+        grants_everything = consent.granted == self._site.policy.everything
+        return Standing(self, consent, prepared, message, values, is_settled, grants_everything, since, until)
 
 
-class Visit:
+class RequestConsent:
+    """Tell the application what this visitor agreed to; reads the cookie when first asked.
+
+    It is `request.state.consent` in Starlette and FastAPI, and `consent_from(scope)` anywhere else.
+    """
+
+    # It is made as a `Visit` only: a second object for each request would take as long as reading its headers does.
+    if TYPE_CHECKING:
+        site: Site
+        is_open: bool
+        is_individual: bool
+        left_alone: bool
+        places_banner: bool
+
+        @property
+        def consent(self) -> Consent: ...
+        @property
+        def place(self) -> Place: ...
+        @property
+        def root(self) -> str: ...
+
+    def allows(self, category: str) -> bool:
+        """Tell whether a category is on for this visitor."""
+        return self._asked.allows(category)
+
+    @property
+    def granted(self) -> frozenset[str]:
+        """Ids of every category that is on, essential ones included."""
+        return self._asked.granted
+
+    @property
+    def undecided(self) -> tuple[str, ...]:
+        """Ids of the categories the visitor has still to answer."""
+        return self._asked.undecided
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether nothing has to be asked."""
+        return self._asked.is_decided
+
+    @property
+    def decided_at(self) -> int | None:
+        """When the visitor last decided, in seconds since 1970, or `None`."""
+        return self._asked.decided_at
+
+    @property
+    def _asked(self) -> Consent:
+        """The visitor's consent; from now on the answer is not the same for everybody."""
+        self.is_individual = True
+        return self.consent
+
+    def leave_page_alone(self) -> None:
+        """Let this response's page go out without banner and tags. Cookies are withheld all the same."""
+        self.left_alone = True
+
+    def banner(self) -> str:
+        """Return the mark that the banner takes the place of, for a template that has a better place than the policy's.
+
+        Call it before the page's `<body>` leaves. Without anything to say to this visitor the mark shows nothing.
+        """
+        self.places_banner = True
+        return self.site.rendering.banner_mark
+
+    def settings_link(self, words: str | None = None, *, language: str = "") -> str:
+        """Return a link to the cookies page, for the footer.
+
+        Args:
+            words: what it says; by default "Your cookie settings", in the language.
+            language: BCP 47 tag of the page it stands in; by default the site's own.
+        """
+        return self.site.rendering.settings_link(self.place, words, language)
+
+    @property
+    def cookies_page(self) -> str:
+        """The path of the cookies page, for a link in the site's footer."""
+        return self.root + self.site.policy.path_prefix
+
+
+class Visit(RequestConsent):
     """Read one request; nothing of it is looked at before it is needed.
 
     Args:
@@ -304,29 +424,31 @@ class Visit:
         scope: the ASGI scope as the server made it: routers change it later.
     """
 
-    # What most requests leave as it is; at the class, as each attribute set in `__init__` takes its time.
-    is_individual = False  # whether what the application answers may depend on what this visitor agreed to
-    left_alone = False  # set when the application asks for it
-    places_banner = False  # … and when it has a place of its own for the banner
-    may_be_packed = False  # set when the application was asked for gzip, which the gate opens
-
     def __init__(self, site: Site, scope: Scope) -> None:
         self.site = site
+        # At the object, not at its class, where looking them up would take several times as long.
+        self.is_open = True  # until the response is complete
+        self.is_individual = False  # whether what the application answers may depend on what this visitor agreed to
+        self.left_alone = False  # set when the application asks for it
+        self.places_banner = False  # … and when it has a place of its own for the banner
+        self.may_be_packed = False  # set when the application was asked for gzip, which the gate opens
         # A copy takes no longer than two look-ups, and most requests need none of it. Without the state, in which the
         # visitor's consent will stand: else each request would end as a circle, for the garbage collector.
         self.scope = dict(scope)
         self.scope.pop("state", None)
         headers: Any = scope.get("headers") or ()
         fields = dict(headers) if type(headers) is list else _NONE
-        if b"host" not in fields or len(fields) != len(headers):
+        host = fields.get(b"host")
+        if host is None or len(fields) != len(headers):
             headers, fields = _in_order(headers)
+            host = fields.get(b"host")
         self.headers: list[tuple[bytes, bytes]] = headers
         self.fields: dict[bytes, bytes] = fields  # by name, the first of several
-        self.cookies = cookies = fields.get(b"cookie", b"")
-        # Whether one of the cookies may be one that the visitor can refuse.
-        self.has_optional_cookies = cookies != b"" and site.rules.may_hold_optional(cookies)
-        # Whether it has no condition, no refusal, and is no part of a page: one look instead of one for each later on.
+        # Whether it has no condition, no signal, and is no part of a page: one look instead of one for each later on.
         self.is_plain = _SPECIAL.isdisjoint(fields)
+        self.cookies = cookies = fields.get(b"cookie", b"")
+        key = hash((cookies, host, scope.get("scheme"), scope.get("root_path")))
+        self.seen = site.seen.get(key) or site.see(key, cookies)
 
     @property
     def method(self) -> str:
@@ -345,38 +467,52 @@ class Visit:
         value = self.fields.get(name)
         return "" if value is None else value.decode("latin-1")
 
-    if TYPE_CHECKING:
-        spot: Spot
-        """What is prepared for the host the visitor asked for."""
-        consent: Consent
-        """What the visitor agreed to."""
-        message: str | None
-        """The outcome to confirm on this page, when a choice was made a moment ago without scripts."""
-        prepared: Prepared
-        """What a page gets for this visitor's choice."""
-        is_tidy: bool
-        """Whether it is known that no cookie has to be expired or written again with a page."""
-        _consent_values: Sequence[bytes]
-    else:
-        spot, consent, message = _Settled(), _Settled(), _Settled()
-        prepared, is_tidy, _consent_values = _Settled(), _Settled(), _Settled()
+    @once
+    def standing(self) -> Standing:
+        """What the cookies mean and bring for the host the visitor asked for; pages need all of it."""
+        if not self.is_plain:
+            return self._standing_of_its_own(self._spot)
+        known = self.seen.standing
+        if known is not None and known.since <= self.site.now() < known.until:
+            return known
+        spot = self._spot
+        standing = spot.standing_for(self.cookies) or self._standing_of_its_own(spot)
+        if standing.until > standing.since:
+            self.seen.standing = standing
+        return standing
 
-    def _settle(self) -> None:
-        """Work out what follows from host and cookies: in one go, as pages need it all, and five take twice as long."""
-        site, scope, cookies = self.site, self.scope, self.cookies
+    @property
+    def _spot(self) -> Spot:
+        scope = self.scope
         over_https = scope.get("scheme") in ("https", "wss")
-        spot = self.spot = site.spot(self.fields.get(b"host", b""), over_https, scope.get("root_path") or "")
-        if self.is_plain and (ready := spot.ready_for(cookies)) is not None:
-            self.consent, self.prepared = ready
-            self.message, self._consent_values = None, ()  # one of them at the most, which stays as it is
-            self.is_tidy = not self.has_optional_cookies
-            return
-        self.is_tidy = False
-        values = self._consent_values = values_of(cookies, spot.cookie_name)
+        return self.site.spot(self.fields.get(b"host", b""), over_https, scope.get("root_path") or "")
+
+    def _standing_of_its_own(self, spot: Spot) -> Standing:
+        site, cookies = self.site, self.cookies
+        values = values_of(cookies, spot.cookie_name)
         signalled = not self.is_plain and any(pair in site.signals for pair in self.headers)
-        consent = self.consent = site.cookie.read(values, site.now(), signalled=signalled)
-        message = self.message = _message_in(cookies, spot.message_name)
-        self.prepared = spot.prepared(consent.granted, consent.undecided, message)
+        consent = site.cookie.read(values, site.now(), signalled=signalled)
+        return spot.standing(consent, message=_message_in(cookies, spot.message_name), values=values)
+
+    @property
+    def spot(self) -> Spot:
+        """What is prepared for the host the visitor asked for."""
+        return self.standing.spot
+
+    @property
+    def consent(self) -> Consent:
+        """What the visitor agreed to."""
+        return self.standing.consent
+
+    @property
+    def prepared(self) -> Prepared:
+        """What a page gets for this visitor's choice."""
+        return self.standing.prepared
+
+    @property
+    def message(self) -> str | None:
+        """The outcome to confirm on this page, when a choice was made a moment ago without scripts."""
+        return self.standing.message
 
     @property
     def host(self) -> str:
@@ -401,7 +537,7 @@ class Visit:
     @property
     def grants_everything(self) -> bool:
         """Whether nothing is withheld from this visitor."""
-        return self.consent.granted == self.site.rules.everything
+        return self.standing.grants_everything
 
     @property
     def is_spoken_to(self) -> bool:
@@ -478,10 +614,10 @@ class Visit:
 
         With `in_folders`, also what the policy puts into folders whose cookies this request does not carry.
         """
-        if consent.granted == self.site.rules.everything:  # most visitors with such cookies have agreed to them
+        if consent.granted == self.site.policy.everything:  # most visitors with such cookies have agreed to them
             return []
         unseen = self.site.rules.in_folders(consent.granted) if in_folders else []
-        if not unseen and not self.has_optional_cookies:
+        if not unseen and not self.seen.has_optional:
             return []
         return self.site.rules.expiries(
             dict.fromkeys([*unseen, *names_in(self.cookies)]),
@@ -494,7 +630,7 @@ class Visit:
 
     def housekeeping(self) -> list[bytes]:
         """Write all `Set-Cookie` lines that go with a page: what is not agreed to, old and used-up cookies go."""
-        lines = self.expiries(self.consent) if self.has_optional_cookies else []
+        lines = self.expiries(self.consent) if self.seen.has_optional else []
         lines += self.healing()
         if self.message is not None:
             lines.append(self.message_target.line("", 0))
@@ -505,7 +641,7 @@ class Visit:
 
         The winner is written again as it was, for the rest of its time; every other place is cleared.
         """
-        if len(self._consent_values) < 2:
+        if len(self.standing.values) < 2:
             return []
         stale = (domain for domain in domains_to_clear(self.host) if domain != self.target.domain)
         lines = [CookieTarget(self.target.name, domain, self.target.secure).line("", 0) for domain in stale]
@@ -517,73 +653,6 @@ class Visit:
         """Write the `Set-Cookie` line that keeps a consent."""
         cookie = self.site.cookie
         return self.target.line(cookie.dump(consent), cookie.max_age(consent, self.site.now()))
-
-
-class RequestConsent:
-    """Tell the application what this visitor agreed to; reads the cookie when first asked.
-
-    It is `request.state.consent` in Starlette and FastAPI, and `consent_from(scope)` anywhere else.
-    """
-
-    def __init__(self, visit: Visit) -> None:
-        self._visit = visit
-        self.is_open = True  # until the response is complete
-
-    def allows(self, category: str) -> bool:
-        """Tell whether a category is on for this visitor."""
-        return self._asked.allows(category)
-
-    @property
-    def granted(self) -> frozenset[str]:
-        """Ids of every category that is on, essential ones included."""
-        return self._asked.granted
-
-    @property
-    def undecided(self) -> tuple[str, ...]:
-        """Ids of the categories the visitor has still to answer."""
-        return self._asked.undecided
-
-    @property
-    def is_decided(self) -> bool:
-        """Whether nothing has to be asked."""
-        return self._asked.is_decided
-
-    @property
-    def decided_at(self) -> int | None:
-        """When the visitor last decided, in seconds since 1970, or `None`."""
-        return self._asked.decided_at
-
-    @property
-    def _asked(self) -> Consent:
-        """The visitor's consent; from now on the answer is not the same for everybody."""
-        self._visit.is_individual = True
-        return self._visit.consent
-
-    def leave_page_alone(self) -> None:
-        """Let this response's page go out without banner and tags. Cookies are withheld all the same."""
-        self._visit.left_alone = True
-
-    def banner(self) -> str:
-        """Return the mark that the banner takes the place of, for a template that has a better place than the policy's.
-
-        Call it before the page's `<body>` leaves. Without anything to say to this visitor the mark shows nothing.
-        """
-        self._visit.places_banner = True
-        return self._visit.site.rendering.banner_mark
-
-    def settings_link(self, words: str | None = None, *, language: str = "") -> str:
-        """Return a link to the cookies page, for the footer.
-
-        Args:
-            words: what it says; by default "Your cookie settings", in the language.
-            language: BCP 47 tag of the page it stands in; by default the site's own.
-        """
-        return self._visit.site.rendering.settings_link(self._visit.place, words, language)
-
-    @property
-    def cookies_page(self) -> str:
-        """The path of the cookies page, for a link in the site's footer."""
-        return self._visit.root + self._visit.site.policy.path_prefix
 
 
 def _in_order(headers: Iterable[tuple[bytes, bytes]]) -> tuple[list[tuple[bytes, bytes]], dict[bytes, bytes]]:
