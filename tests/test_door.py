@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from starlette.types import Message, Receive, Scope, Send
 
 from consentgate import ConsentMiddleware, ConsentPolicy
-from tests.conftest import GRANTED, KEY, NOW, REFUSED, consent_cookie, make_policy
+from tests.conftest import GRANTED, KEY, NOW, REFUSED, consent_cookie, make_policy, request
 
 _UNTIL_KNOWN = 5  # requests after which nothing more is learnt about a page
 _HEAD = b"<!doctype html><html lang=en><head><meta charset=utf-8><title>Luton</title>"
@@ -315,3 +315,29 @@ def test_an_observer_is_told_the_same_on_both_ways(visitor: str, header: tuple[A
     first, *_, last = asyncio.run(ask())
 
     assert last == first
+
+
+@pytest.mark.parametrize("signal", [(), ((b"sec-gpc", b"1"),)], ids=["plain", "with a signal"])
+@pytest.mark.parametrize("kind", [list, tuple], ids=["lists", "tuples"])
+def test_request_headers_may_be_any_pairs(
+    kind: Callable[[object], Any], signal: tuple[tuple[bytes, bytes], ...]
+) -> None:
+    site = ConsentMiddleware(
+        app_of(200, [(b"content-type", b"text/html")], [PAGES[0]], ASKS["nothing"]), make_policy(), keys=[KEY]
+    )
+    headers = [kind(pair) for pair in ((b"host", b"luton.example"), *BROWSER, *signal)]
+
+    sent = [asyncio.run(_answer(site, {**request(), "headers": headers})) for _ in range(_UNTIL_KNOWN)]
+
+    assert all((b'id="consentgate"' in messages[1]["body"]) == (not signal) for messages in sent)
+
+
+def test_a_host_in_another_kind_of_bytes_is_read_as_well() -> None:
+    site = ConsentMiddleware(
+        app_of(200, [(b"content-type", b"text/html")], [PAGES[0]], ASKS["nothing"]), make_policy(), keys=[KEY]
+    )
+    headers = [(b"host", bytearray(b"luton.example")), *BROWSER]
+
+    *_, piece = asyncio.run(_answer(site, {**request(), "headers": headers}))
+
+    assert b'id="consentgate"' in piece["body"]

@@ -723,6 +723,57 @@ async def take(message: Message) -> None:
     """Take what a server would put on the wire."""
 
 
+def test_small_pages_at_addresses_without_end_do_not_fill_the_memory() -> None:
+    site = make_site(scripted(start(HTML, status=404), body(b"")), POLICY)
+
+    for number in range(20_000):
+        answer_at_once(site, {**DECLINED, "path": "/" + "\N{GRINNING FACE}" * 240 + str(number)}, take)
+
+    assert len(site._site.printed_tags.prefilter._rests) < 4_194_304 / 1_024
+
+
+UNFINISHED = "<!doctype html><html lang=en><head><meta charset=utf-8><title>x</title></head><body>{} {}</body></html>"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("before", ['<!-- <img title=" -->', "<textarea><img title='</textarea>", "<!-- <script> -->"])
+@pytest.mark.parametrize("answers", [None, REFUSED], ids=["undecided", "refused"])
+async def test_a_tag_after_what_only_looks_unfinished_waits_each_time(
+    before: str, answers: dict[str, bool] | None
+) -> None:
+    printed, held = HELD["frame"]
+    cookie = (b"cookie", f"__Host-consentgate={consent_cookie(answers, POLICY)}".encode()) if answers else None
+    site = make_site(page(content=UNFINISHED.format(before, printed).encode()), POLICY)
+
+    for _ in range(5):
+        sent = await answer_of(site, request(*([cookie] if cookie else [])))
+
+        assert held.encode() in sent
+        assert printed.encode() not in sent
+
+
+def test_words_that_were_harmless_in_one_page_may_be_a_tag_in_the_next() -> None:
+    address = "https://connect.facebook.net/x.js"
+    rest = " " * 70 + address + '"></script><p>x</p>'
+    text, tag = rest.encode(), f'<!doctype html><html><head></head><body><script async src="{rest}'.encode()
+
+    harmless = [left_of(start(HTML), body(text)) for _ in range(7)]
+    left = left_of(start(HTML), body(tag))
+
+    assert harmless == [text] * 7
+    assert left == reference(tag) != tag
+
+
+async def answer_of(site: ConsentMiddleware, scope: Scope) -> bytes:
+    sent: list[bytes] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message.get("body", b""))
+
+    await site({**scope, "headers": [*scope["headers"]], "state": {}}, nothing_more, send)
+    return b"".join(sent)
+
+
 def test_a_tag_late_in_a_long_page_waits_too() -> None:
     chunk = b"<p>words and <b>words</b></p>" * 2_000
     tag = HELD["frame"][0].encode()

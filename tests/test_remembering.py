@@ -14,7 +14,7 @@ from consentgate.consent import Answer, Consent
 from consentgate.consent_cookie import ConsentCookie
 from consentgate.injector import Beginning, Beginnings, Injector, Markup, Reading
 from consentgate.middleware import consent_from
-from tests.conftest import BANNER, KEY, NOW, REFUSED, make_policy, make_site, nothing_more, page, request
+from tests.conftest import BANNER, GRANTED, KEY, NOW, REFUSED, make_policy, make_site, nothing_more, page, request
 
 OTHER_KEY = "another-key-that-is-long-enough-0123456789"
 DAY = 86_400
@@ -233,6 +233,8 @@ def test_only_verified_values_are_remembered_and_not_without_end() -> None:
 
 # The same `Cookie` header, with many requests
 
+BASED = b"<!doctype html><html lang=en><head><base href=/a/></head><body><p>text</p>"
+
 
 def cookies_of(value: bytes) -> tuple[bytes, bytes]:
     return b"cookie", b"__Host-consentgate=" + value + b"; __Secure-consentgate=" + value
@@ -255,15 +257,19 @@ class Asked:
         return self.heard[-1]
 
     def left_of(self, scope: Scope) -> bytes:
-        sent: list[bytes] = []
+        return b"".join(message.get("body", b"") for message in self.messages(scope))
+
+    def messages(self, scope: Scope) -> list[Message]:
+        sent: list[Message] = []
 
         async def send(message: Message) -> None:
-            sent.append(message.get("body", b""))
+            sent.append(message)
 
-        steps = self.site({**scope, "headers": [*scope["headers"]], "state": {}}, nothing_more, send)
+        fresh = {key: value for key, value in scope.items() if key != "consentgate"}
+        steps = self.site({**fresh, "headers": [*scope["headers"]], "state": {}}, nothing_more, send)
         with pytest.raises(StopIteration):
             steps.send(None)
-        return b"".join(sent)
+        return sent
 
 
 def at_host(host: bytes, *headers: tuple[bytes, bytes], **changes: Any) -> Scope:
@@ -313,6 +319,27 @@ def test_a_visitor_whose_answer_lapsed_is_asked_again_on_the_next_page() -> None
         left.append(BANNER in site.left_of(scope))
 
     assert left == [False] * 6 + [True, False]
+
+
+def test_a_page_is_answered_for_one_choice_although_the_answer_lapses_meanwhile() -> None:
+    scope = request(answers=GRANTED)
+    site = Asked()
+
+    async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/slow":
+            assert consent_from(scope).allows("analytics")
+            site.now = NOW + DAY * POLICY.acceptance_days
+            site.site.app = page()
+            site.left_of({**scope, "path": "/", "headers": request(answers=GRANTED)["headers"]})
+        await page((b"etag", b'"v1"'), content=BASED)(scope, receive, send)
+
+    etags = []
+    for site.now, path in ((NOW, "/"), (NOW, "/slow"), (NOW, "/")):
+        site.site.app = slow
+        start, *_ = site.messages({**scope, "path": path})
+        etags.append(dict(start["headers"])[b"etag"])
+
+    assert etags == [etags[0]] * 3
 
 
 def test_a_cookie_header_of_the_future_counts_when_its_time_comes() -> None:

@@ -46,7 +46,7 @@ class Habit:
         self.is_known = False
         """Whether anything is remembered at all: most applications do not compress."""
         self._says_so: bool | None = None
-        self._tried = ""  # the path of a page that came compressed
+        self._tried: str | None = None  # the path of a page that came compressed
 
     def rests_when_asked(self, path: str) -> bool:
         """Tell whether to ask for this page uncompressed."""

@@ -213,8 +213,7 @@ class Door:
             or (seen & _CACHING and varies_by_encoding(headers))
         ):
             return _UNDECIDED
-        known = visit.seen.standing if visit.is_plain else None  # as `visit.standing` is, in half the time
-        standing = known if known is not None and known.since <= site.now() < known.until else visit.standing
+        standing = visit.settled or visit.settle()
         if status != 200:
             if status < 400:
                 return _UNDECIDED

@@ -38,6 +38,7 @@ _REMEMBERED = 4_096  # pages, or pieces, that are known to be clear: 8 bytes of 
 _LONGEST_WORD = 64  # bytes, with what has to follow it
 _LONGEST_KEPT = 262_144  # bytes of a page that came more than once, …
 _MOST_KEPT = 4_194_304  # … and of all of them
+_AROUND_KEPT = 256  # bytes that Python itself needs for each
 _LONGEST_ADDRESS = 256  # characters: visitors make addresses up
 # Other hashes, and one without a secret, somebody could work against; shorter ones do not tell pages apart.
 HASHES_TELL = (
@@ -76,6 +77,7 @@ class Prefilter:
     def __init__(self, words: Iterable[Word]) -> None:
         self._passes = tuple(re.compile(pattern, re.DOTALL) for pattern in _passes(set(words)))
         self._clear = set[int]()
+        self._harmless = set[int]()
         self._plain: dict[int, int] = {}
         self._begun = set[int]()
         self._rests: dict[str, bytes] = {}
@@ -107,6 +109,8 @@ class Prefilter:
         if hash(page) in self._clear:
             self._keep(page, address)
             return False
+        if hash(page) in self._harmless:
+            return False
         if self._may_be_in_rest(page, address, cut):
             return True
         if cut and self._may_be_in_beginning(page[: cut + _LONGEST_WORD]):
@@ -128,10 +132,11 @@ class Prefilter:
         """Keep a page, or most of it, that came more than once, in place of the last one at its address."""
         if not address or len(rest) > _LONGEST_KEPT or len(address) > _LONGEST_ADDRESS:
             return
-        self._kept += len(rest) - len(self._rests.get(address, b""))
+        before = self._rests.get(address)
+        self._kept += _room(address, rest) - (0 if before is None else _room(address, before))
         if self._kept > _MOST_KEPT:
             self._rests.clear()
-            self._kept = len(rest)
+            self._kept = _room(address, rest)
         self._rests[address] = rest
 
     def _may_be_in_beginning(self, beginning: bytes) -> bool:
@@ -182,11 +187,19 @@ class Prefilter:
         return sorted(found.start() for one in self._passes for found in one.finditer(lower))
 
     def clear(self, page: bytes) -> None:
-        """Remember of a whole page that it was read, and that its words are not what they looked like."""
-        _remember(self._clear, hash(page))
+        """Remember of a whole page that it was read, and that its words are not what they looked like.
+
+        That holds for just this page: in another one, the same words may be.
+        """
+        _remember(self._harmless, hash(page))
 
     def _is_in(self, lower: bytes) -> bool:
         return any(one.search(lower) for one in self._passes)
+
+
+def _room(address: str, rest: bytes) -> int:
+    """Return the memory that something kept takes, in bytes, or a little more."""
+    return len(rest) + 4 * len(address) + _AROUND_KEPT
 
 
 def _remember(known: set[int], key: int) -> None:

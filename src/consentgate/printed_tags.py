@@ -189,6 +189,7 @@ class TagGate:
         held = self._tags.of(element.tag, element.text)
         if held is None:
             return None
+        self.has_met = True  # where only reading could tell what is a tag, nobody asked about it before
         element = replace(element, attributes=element_of(element.tag).attributes)
         if self._allows(held):
             return _revived(element) if held.inert else None

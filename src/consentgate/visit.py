@@ -126,6 +126,10 @@ class Site:
         for name, fact in facts.items():
             object.__setattr__(self, name, fact)
 
+    def look_into(self, cookies: bytes) -> Seen:
+        """Look into a `Cookie` header."""
+        return Seen(cookies != b"" and self.rules.may_hold_optional(cookies))
+
     def see(self, key: int, cookies: bytes) -> Seen:
         """Look into a `Cookie` header that comes for the first time.
 
@@ -133,7 +137,7 @@ class Site:
             key: a hash of it, of the host and of how that was reached; neither is kept.
             cookies: the header.
         """
-        seen = Seen(cookies != b"" and self.rules.may_hold_optional(cookies))
+        seen = self.look_into(cookies)
         if HASHES_TELL:
             if len(self.seen) >= _MOST_SEEN:
                 self.seen.clear()
@@ -447,8 +451,13 @@ class Visit(RequestConsent):
         # Whether it has no condition, no signal, and is no part of a page: one look instead of one for each later on.
         self.is_plain = _SPECIAL.isdisjoint(fields)
         self.cookies = cookies = fields.get(b"cookie", b"")
-        key = hash((cookies, host, scope.get("scheme"), scope.get("root_path")))
-        self.seen = site.seen.get(key) or site.see(key, cookies)
+        try:
+            key = hash((cookies, host, scope.get("scheme"), scope.get("root_path")))
+        except TypeError:  # a server's bytearray, say
+            self.seen = site.look_into(cookies)
+        else:
+            self.seen = site.seen.get(key) or site.see(key, cookies)
+        self.settled: Standing | None = None  # `standing`, once it is known
 
     @property
     def method(self) -> str:
@@ -467,30 +476,37 @@ class Visit(RequestConsent):
         value = self.fields.get(name)
         return "" if value is None else value.decode("latin-1")
 
-    @once
+    @property
     def standing(self) -> Standing:
         """What the cookies mean and bring for the host the visitor asked for; pages need all of it."""
-        if not self.is_plain:
-            return self._standing_of_its_own(self._spot)
-        known = self.seen.standing
-        if known is not None and known.since <= self.site.now() < known.until:
-            return known
-        spot = self._spot
-        standing = spot.standing_for(self.cookies) or self._standing_of_its_own(spot)
-        if standing.until > standing.since:
-            self.seen.standing = standing
+        return self.settled or self.settle()
+
+    def settle(self) -> Standing:
+        """Work that out, once for each request: whatever the clock says later, it is answered for one choice."""
+        seen = self.seen
+        standing = seen.standing if self.is_plain else None
+        if standing is None or not standing.since <= self.site.now() < standing.until:
+            standing = self._read_standing()
+            if standing.until > standing.since:
+                seen.standing = standing
+        self.settled = standing
         return standing
+
+    def _read_standing(self) -> Standing:
+        spot = self._spot
+        standing = spot.standing_for(self.cookies) if self.is_plain else None
+        return standing or self._standing_of_its_own(spot)
 
     @property
     def _spot(self) -> Spot:
         scope = self.scope
         over_https = scope.get("scheme") in ("https", "wss")
-        return self.site.spot(self.fields.get(b"host", b""), over_https, scope.get("root_path") or "")
+        return self.site.spot(bytes(self.fields.get(b"host", b"")), over_https, scope.get("root_path") or "")
 
     def _standing_of_its_own(self, spot: Spot) -> Standing:
         site, cookies = self.site, self.cookies
         values = values_of(cookies, spot.cookie_name)
-        signalled = not self.is_plain and any(pair in site.signals for pair in self.headers)
+        signalled = not self.is_plain and any(tuple(pair) in site.signals for pair in self.headers)
         consent = site.cookie.read(values, site.now(), signalled=signalled)
         return spot.standing(consent, message=_message_in(cookies, spot.message_name), values=values)
 
