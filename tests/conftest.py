@@ -158,6 +158,20 @@ async def ask(app: ASGIApp, scope: Scope | None = None, *, policy: ConsentPolicy
     return Answer(messages=messages)
 
 
+def at_once(site: ASGIApp, scope: Scope) -> list[Message]:
+    """Answer one request without an event loop, which thousands of them would wait for; nothing here waits."""
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    fresh = {key: value for key, value in scope.items() if key != "consentgate"}
+    steps: Any = site({**fresh, "headers": [*scope["headers"]], "state": {}}, nothing_more, send)
+    with pytest.raises(StopIteration):
+        steps.send(None)
+    return sent
+
+
 @dataclass(slots=True)
 class Listener:
     """An application that remembers what it was asked."""

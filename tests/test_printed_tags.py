@@ -9,9 +9,9 @@ from itertools import pairwise
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from starlette.types import ASGIApp, Message, Scope, Send
+from starlette.types import ASGIApp, Message
 
-from consentgate import Category, ConsentMiddleware, ConsentPolicy, Controller, GoogleAnalytics
+from consentgate import Category, ConsentPolicy, Controller, GoogleAnalytics
 from consentgate.policy import CacheMode
 from consentgate.printed_tags import PrintedTags, TagGate
 from consentgate.rewriter import Rewriter
@@ -29,10 +29,10 @@ from tests.conftest import (
     HTML,
     Answer,
     ask,
+    at_once,
     body,
     consent_cookie,
     make_site,
-    nothing_more,
     page,
     request,
     scripted,
@@ -628,21 +628,9 @@ def through_the_door(pieces: list[bytes]) -> bytes:
 
 
 def left_of(*messages: Message) -> bytes:
-    """Return what leaves of a page, without an event loop, which thousands of pages would wait for."""
+    """Return what leaves of a page."""
     SITE.app = scripted(*messages)
-    sent: list[bytes] = []
-
-    async def send(message: Message) -> None:
-        sent.append(message.get("body", b""))
-
-    answer_at_once(SITE, DECLINED, send)
-    return b"".join(sent)
-
-
-def answer_at_once(site: ConsentMiddleware, scope: Scope, send: Send) -> None:
-    steps = site({**scope, "headers": [*scope["headers"]], "state": {}}, nothing_more, send)
-    with pytest.raises(StopIteration):
-        steps.send(None)
+    return b"".join(message.get("body", b"") for message in at_once(SITE, DECLINED))
 
 
 AROUND = [
@@ -711,7 +699,7 @@ def test_pages_are_kept_that_came_more_than_once_and_may_be_stored_and_not_witho
         for length in (len(content), 200_000, 300_000):
             site.app = scripted(start(HTML, *caching), body(content.ljust(length)))
             for _ in range(5):
-                answer_at_once(site, {**DECLINED, "path": f"/{number}/{length}"}, take)
+                at_once(site, {**DECLINED, "path": f"/{number}/{length}"})
 
     kept = site._site.printed_tags.prefilter._rests
     assert bool(kept) == is_stored
@@ -719,15 +707,11 @@ def test_pages_are_kept_that_came_more_than_once_and_may_be_stored_and_not_witho
     assert sum(map(len, kept.values())) <= 4_194_304
 
 
-async def take(message: Message) -> None:
-    """Take what a server would put on the wire."""
-
-
 def test_small_pages_at_addresses_without_end_do_not_fill_the_memory() -> None:
     site = make_site(scripted(start(HTML, status=404), body(b"")), POLICY)
 
     for number in range(20_000):
-        answer_at_once(site, {**DECLINED, "path": "/" + "\N{GRINNING FACE}" * 240 + str(number)}, take)
+        at_once(site, {**DECLINED, "path": "/" + "\N{GRINNING FACE}" * 240 + str(number)})
 
     assert len(site._site.printed_tags.prefilter._rests) < 4_194_304 / 1_024
 
@@ -735,21 +719,18 @@ def test_small_pages_at_addresses_without_end_do_not_fill_the_memory() -> None:
 UNFINISHED = "<!doctype html><html lang=en><head><meta charset=utf-8><title>x</title></head><body>{} {}</body></html>"
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("before", ['<!-- <img title=" -->', "<textarea><img title='</textarea>", "<!-- <script> -->"])
 @pytest.mark.parametrize("answers", [None, REFUSED], ids=["undecided", "refused"])
-async def test_a_tag_after_what_only_looks_unfinished_waits_each_time(
-    before: str, answers: dict[str, bool] | None
-) -> None:
+def test_a_tag_after_what_only_looks_unfinished_waits_each_time(before: str, answers: dict[str, bool] | None) -> None:
     printed, held = HELD["frame"]
     cookie = (b"cookie", f"__Host-consentgate={consent_cookie(answers, POLICY)}".encode()) if answers else None
     site = make_site(page(content=UNFINISHED.format(before, printed).encode()), POLICY)
 
     for _ in range(5):
-        sent = await answer_of(site, request(*([cookie] if cookie else [])))
+        left = at_once(site, request(*([cookie] if cookie else [])))[-1]["body"]
 
-        assert held.encode() in sent
-        assert printed.encode() not in sent
+        assert held.encode() in left
+        assert printed.encode() not in left
 
 
 def test_words_that_were_harmless_in_one_page_may_be_a_tag_in_the_next() -> None:
@@ -762,16 +743,6 @@ def test_words_that_were_harmless_in_one_page_may_be_a_tag_in_the_next() -> None
 
     assert harmless == [text] * 7
     assert left == reference(tag) != tag
-
-
-async def answer_of(site: ConsentMiddleware, scope: Scope) -> bytes:
-    sent: list[bytes] = []
-
-    async def send(message: Message) -> None:
-        sent.append(message.get("body", b""))
-
-    await site({**scope, "headers": [*scope["headers"]], "state": {}}, nothing_more, send)
-    return b"".join(sent)
 
 
 def test_a_tag_late_in_a_long_page_waits_too() -> None:

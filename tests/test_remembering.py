@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from consentgate.consent import Answer, Consent
 from consentgate.consent_cookie import ConsentCookie
 from consentgate.injector import Beginning, Beginnings, Injector, Markup, Reading
 from consentgate.middleware import consent_from
-from tests.conftest import BANNER, GRANTED, KEY, NOW, REFUSED, make_policy, make_site, nothing_more, page, request
+from tests.conftest import BANNER, GRANTED, KEY, NOW, REFUSED, at_once, make_policy, make_site, page, request
 
 OTHER_KEY = "another-key-that-is-long-enough-0123456789"
 DAY = 86_400
@@ -257,19 +257,7 @@ class Asked:
         return self.heard[-1]
 
     def left_of(self, scope: Scope) -> bytes:
-        return b"".join(message.get("body", b"") for message in self.messages(scope))
-
-    def messages(self, scope: Scope) -> list[Message]:
-        sent: list[Message] = []
-
-        async def send(message: Message) -> None:
-            sent.append(message)
-
-        fresh = {key: value for key, value in scope.items() if key != "consentgate"}
-        steps = self.site({**fresh, "headers": [*scope["headers"]], "state": {}}, nothing_more, send)
-        with pytest.raises(StopIteration):
-            steps.send(None)
-        return sent
+        return b"".join(message.get("body", b"") for message in at_once(self.site, scope))
 
 
 def at_host(host: bytes, *headers: tuple[bytes, bytes], **changes: Any) -> Scope:
@@ -336,7 +324,7 @@ def test_a_page_is_answered_for_one_choice_although_the_answer_lapses_meanwhile(
     etags = []
     for site.now, path in ((NOW, "/"), (NOW, "/slow"), (NOW, "/")):
         site.site.app = slow
-        start, *_ = site.messages({**scope, "path": path})
+        start, *_ = at_once(site.site, {**scope, "path": path})
         etags.append(dict(start["headers"])[b"etag"])
 
     assert etags == [etags[0]] * 3
