@@ -43,28 +43,26 @@ class Habit:
     """
 
     def __init__(self) -> None:
-        self.is_known = False
-        """Whether anything is remembered at all: most applications do not compress."""
         self._says_so: bool | None = None
-        self._tried: str | None = None  # the path of a page that came compressed
+        self.tried: str | None = None
+        """The path of a page that came compressed; from most applications none does, and nothing is remembered."""
 
     def rests_when_asked(self, path: str) -> bool:
         """Tell whether to ask for this page uncompressed."""
-        return self._tried == path if self._says_so is None else self._says_so
+        return self.tried == path if self._says_so is None else self._says_so
 
     def awaits_plain(self, path: str) -> bool:
         """Tell whether something is to be learnt from this page when it comes uncompressed."""
-        return self._says_so is None and self._tried == path
+        return self._says_so is None and self.tried == path
 
     def came_packed(self, path: str, *, varies: bool) -> None:
         """Note a page that came compressed."""
         if self._says_so is None and varies:
-            self._tried = path
-            self.is_known = True
+            self.tried = path
 
     def came_plain(self, path: str, *, varies: bool) -> bool:
         """Note a page that was asked for uncompressed, and tell whether the application would have compressed it."""
-        if self._says_so is not None or self._tried != path:
+        if self._says_so is not None or self.tried != path:
             return varies
         self._says_so = varies
         return True

@@ -62,7 +62,6 @@ class CookieRules:
         # No pattern of a site's may claim the consent cookie itself.
         self._exact |= dict.fromkeys(own_cookie_names(policy), (policy.first_essential, "/"))
         self._patterns = [rule for rule in rules if is_pattern(rule[0])]
-        self.everything = policy.everything
         self._in_folders = [(name, category) for name, (category, path) in self._exact.items() if path != "/"]
         self._find = lru_cache(_MOST_KEPT)(self._look_up)
         self._of_lines: dict[bytes, Category | None] = {}  # by what stands before a line's first "="

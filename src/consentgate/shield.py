@@ -95,7 +95,7 @@ def _asking_for_bytes(headers: HeaderList, scope: Scope, visit: Visit) -> Header
     if accepted is None or (site.skips_some and visit.is_skipped) or not (site.holds_tags or visit.awaits_markup):
         return headers
     asked = _UNCOMPRESSED
-    if _takes_gzip(accepted) and not (site.compression.is_known and _is_to_rest(visit)):
+    if _takes_gzip(accepted) and (site.compression.tried is None or not _is_to_rest(visit)):
         visit.may_be_packed = True
         asked = _PACKED
     pair = (b"accept-encoding", accepted)

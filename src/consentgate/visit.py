@@ -551,11 +551,6 @@ class Visit(RequestConsent):
         return self.spot.place
 
     @property
-    def grants_everything(self) -> bool:
-        """Whether nothing is withheld from this visitor."""
-        return self.standing.grants_everything
-
-    @property
     def is_spoken_to(self) -> bool:
         """Whether a page says something to this visitor: the question, or that a choice is saved."""
         return self.prepared.is_spoken_to
