@@ -701,7 +701,7 @@ def test_pages_are_kept_that_came_more_than_once_and_may_be_stored_and_not_witho
             for _ in range(5):
                 at_once(site, {**DECLINED, "path": f"/{number}/{length}"})
 
-    kept = site._site.printed_tags.prefilter._rests
+    kept = site._site.printed_tags.prefilter.kept
     assert bool(kept) == is_stored
     assert all(len(rest) <= 262_144 for rest in kept.values())
     assert sum(map(len, kept.values())) <= 4_194_304
@@ -713,7 +713,7 @@ def test_small_pages_at_addresses_without_end_do_not_fill_the_memory() -> None:
     for number in range(20_000):
         at_once(site, {**DECLINED, "path": "/" + "\N{GRINNING FACE}" * 240 + str(number)})
 
-    assert len(site._site.printed_tags.prefilter._rests) < 4_194_304 / 1_024
+    assert len(site._site.printed_tags.prefilter.kept) < 4_194_304 / 1_024
 
 
 UNFINISHED = "<!doctype html><html lang=en><head><meta charset=utf-8><title>x</title></head><body>{} {}</body></html>"

@@ -20,9 +20,8 @@ from consentgate.caching import (
     varies_by_encoding,
 )
 from consentgate.gate import ResponseGate, both, nothing, permitted, words_for
-from consentgate.injector import Beginnings, Known
-from consentgate.response_kind import MediaType, is_fragment, media_type_of
-from consentgate.shield import wants_page
+from consentgate.injector import Beginnings, Fronts, Known
+from consentgate.response_kind import is_fragment, media_type_of
 from consentgate.tag_watch import TagWatch
 from consentgate.visit import Site, Standing, Visit
 
@@ -39,8 +38,6 @@ _CACHING = 4  # the headers of a personal page are others
 _SET_COOKIE = 8
 _UNUSUAL = 16  # for a page: the gate has to look at it
 _UNREADABLE = 32  # for any response: written as servers may read it, but not plainly
-_ONCE = _CONTENT_TYPE | _LENGTH  # what may be there once only
-_TOLD = _SET_COOKIE | _UNREADABLE  # what makes a response our business that is no page
 
 _MEANINGS = {
     b"content-type": _CONTENT_TYPE,
@@ -57,30 +54,57 @@ _MEANINGS = {
         _UNUSUAL,
     ),
 }
-_MOST_NAMES = 256  # that are remembered, each of
-_LONGEST_NAME = 64  # bytes at the most
+_MOST_SHAPES = 256  # that are remembered, each of
+_LONGEST_SHAPE = 1_024  # bytes at the most
 _METHODS = frozenset(("GET", "POST"))
 _MOST_PIECES = 16  # of a page, in case that it has to be read from its beginning
+_BYTES = {bytes}
 _WINDOWS = frozenset((None, b"document"))  # what `Sec-Fetch-Dest` says of a page for a window, in any browser
 
 
-class _Meanings(dict[bytes, int]):
-    """Say what the name of a response header means. An application has few, so that each is read once only."""
+class _Shape:
+    """Say what the names of a response's headers mean, in their order.
 
-    def __missing__(self, name: object) -> int:
-        if type(name) is not bytes or name.strip() != name:
-            return _UNREADABLE
-        lower = name.lower()
-        meaning = _CACHING if is_about_caching(lower) else _MEANINGS.get(lower, _NOTHING)
-        if len(self) < _MOST_NAMES and len(name) <= _LONGEST_NAME:
-            self[name] = meaning
-        return meaning
+    Args:
+        names: the names as the application wrote them.
+    """
+
+    __slots__ = ("are_readable", "has_cookie", "is_about_caching", "is_unusual", "length_at", "type_at")
+
+    def __init__(self, names: tuple[object, ...]) -> None:
+        meanings = [_meaning(name) for name in names]
+        self.type_at = meanings.index(_CONTENT_TYPE) if _CONTENT_TYPE in meanings else None
+        self.length_at = meanings.index(_LENGTH) if _LENGTH in meanings else None
+        self.has_cookie = _SET_COOKIE in meanings
+        self.is_about_caching = _CACHING in meanings
+        self.is_unusual = _UNUSUAL in meanings
+        is_told_twice = meanings.count(_CONTENT_TYPE) > 1 or meanings.count(_LENGTH) > 1
+        self.are_readable = _UNREADABLE not in meanings and not is_told_twice
+
+
+def _meaning(name: object) -> int:
+    if type(name) is not bytes or name.strip() != name:
+        return _UNREADABLE
+    lower = name.lower()
+    return _CACHING if is_about_caching(lower) else _MEANINGS.get(lower, _NOTHING)
+
+
+class _Shapes(dict[tuple[bytes, ...], _Shape]):
+    """Say what headers' names mean. An application has few kinds of responses, so that each is read once only."""
+
+    def __missing__(self, names: tuple[bytes, ...]) -> _Shape:
+        shape = _Shape(names)
+        if shape.are_readable and sum(map(len, names)) <= _LONGEST_SHAPE:
+            if len(self) >= _MOST_SHAPES:
+                self.clear()
+            self[names] = shape
+        return shape
 
 
 _UNDECIDED = (None, None)
 # The start of a page as it leaves, save for its length; the header that says how long it was, if one does; what its
 # headers call its charset; what it gets; and the address under which it may be kept, empty where it may not.
-_Page = tuple[Message, Header | None, str, Standing, str]
+_Page = tuple[Message, Header | None, str, Standing, tuple[str, ...]]
 
 
 class Door:
@@ -94,7 +118,8 @@ class Door:
         self._site = site
         self._watch = TagWatch(site.policy)
         self._beginnings = Beginnings()
-        self._meanings = _Meanings()
+        self._fronts = Fronts()
+        self._shapes = _Shapes()
         self._signals = (b"Cookie", *site.signal_names)
         self._of_personal = personal((), "", signals=site.signal_names)
         policy = site.policy
@@ -158,82 +183,71 @@ class Door:
         headers = message.get("headers")
         if type(headers) is not list:  # it may be a generator, or missing
             return _UNDECIDED
-        meanings = self._meanings
-        content_type, length, seen = b"", None, 0
         try:
-            for header in headers:
-                name, value = header
-                if type(value) is not bytes:
-                    return _UNDECIDED
-                if meaning := meanings[name]:
-                    if seen & meaning & _ONCE:
-                        return _UNDECIDED
-                    seen |= meaning
-                    if meaning == _CONTENT_TYPE:
-                        content_type = value
-                    elif meaning == _LENGTH:
-                        length = header
-        except (TypeError, ValueError):
+            names, values = zip(*headers, strict=True)
+            shape = self._shapes[names]
+            media_type = media_type_of(b"" if shape.type_at is None else values[shape.type_at])
+            b"".join(values)  # text cannot be
+        except (TypeError, ValueError):  # there are no headers, or no pairs of bytes
             return _UNDECIDED
-        media_type, status = media_type_of(content_type), message["status"]
-        if status == 304:
-            if _may_tell_of_page(visit):
-                return _UNDECIDED
-        elif media_type.is_html:
-            if seen & (_UNUSUAL | _UNREADABLE):
-                return _UNDECIDED
-            return self._page_started(visit, message, media_type, length, seen)
-        if not seen & _TOLD and not visit.is_individual:
-            return message, None
-        if seen & _UNREADABLE:
+        if not shape.are_readable:
             return _UNDECIDED
-        allowed = self._allowed(visit, headers, seen)
-        return (message if allowed is headers else {**message, "headers": allowed}), None
-
-    def _allowed(self, visit: Visit, headers: HeaderList, seen: int) -> HeaderList:
-        if seen & _SET_COOKIE:
-            headers = permitted(headers, visit)
-        if visit.is_individual and self._site.has_choice:
-            headers = individual(headers, signals=self._signals)
-        return headers
-
-    def _page_started(
-        self, visit: Visit, message: Message, media_type: MediaType, length: Header | None, seen: int
-    ) -> tuple[Message | None, _Page | None]:
-        """Return, as `_started` does, the start of a page for a browser's window of which nothing is to be learnt."""
-        site, scope, status, headers = self._site, visit.scope, message["status"], message["headers"]
-        path = scope.get("path", "/")
+        status = message["status"]
+        if not media_type.is_html:
+            if status == 304 and _may_tell_of_page(visit):
+                return _UNDECIDED
+            if not (shape.has_cookie or visit.is_individual):
+                return message, None
+            if set(map(type, values)) != _BYTES:
+                return _UNDECIDED
+            return {**message, "headers": self._allowed(visit, headers, shape)}, None
+        site, scope = self._site, visit.scope
+        path = scope["path"]
         if (
-            not (self._is_usual and media_type.fits and scope.get("method") in _METHODS)
+            shape.is_unusual
+            or not media_type.fits
+            or not self._is_usual
+            or scope["method"] not in _METHODS
             or visit.fields.get(b"sec-fetch-dest") not in _WINDOWS
             or not (visit.is_plain or not is_fragment(visit))
             or visit.left_alone
             or (site.skips_some and visit.is_skipped)
             or not (visit.may_be_packed or not site.compression.awaits_plain(path))
-            or (seen & _CACHING and varies_by_encoding(headers))
         ):
             return _UNDECIDED
         standing = visit.settled or visit.settle()
+        address: tuple[str, ...] = (standing.spot.host, path)
         if status != 200:
             if status < 400:
                 return _UNDECIDED
-        elif not (standing.grants_everything or self._watch.is_done_at(standing.spot.host, path)):
+        elif not (standing.grants_everything or address in self._watch.done or self._watch.is_done_at(*address)):
             return _UNDECIDED
-        if seen & _SET_COOKIE or visit.is_individual:
-            headers = self._allowed(visit, headers, seen)
+        length = None if shape.length_at is None else headers[shape.length_at]
+        if shape.has_cookie or shape.is_about_caching or visit.is_individual:
+            if set(map(type, values)) != _BYTES or (shape.is_about_caching and varies_by_encoding(headers)):
+                return _UNDECIDED
+            headers = self._allowed(visit, headers, shape)
+            if shape.is_about_caching and is_never_stored(headers):
+                address = ()
         if site.observer is not None:
             site.observer.page(standing.spot.host)
-        if seen & _CACHING or visit.is_individual:
+        if shape.is_about_caching or visit.is_individual:
             headers = personal(headers, standing.prepared.state, signals=site.signal_names)
         else:
             headers = headers + self._of_personal
-        if visit.seen.has_optional or not standing.is_settled:
+        if not standing.is_settled or (visit.seen.has_optional and not standing.grants_everything):
             headers += [(b"set-cookie", line) for line in visit.housekeeping()]
         start = {**message, "headers": headers}
         if standing.prepared.is_due or self._prefilter is not None:
-            address = "" if seen & _CACHING and is_never_stored(headers) else path
             return None, (start, length, media_type.charset, standing, address)
         return start, None
+
+    def _allowed(self, visit: Visit, headers: HeaderList, shape: _Shape) -> HeaderList:
+        if shape.has_cookie:
+            headers = permitted(headers, visit)
+        if visit.is_individual and self._site.has_choice:
+            headers = individual(headers, signals=self._signals)
+        return headers
 
     def _first_piece(self, visit: Visit, page: _Page, message: Message) -> Message | None:
         """Return the first piece of a page as it leaves, or `None` when the gate has to see it.
@@ -242,33 +256,55 @@ class Door:
         """
         if message["type"] != "http.response.body" or visit.places_banner:
             return None
-        prefilter = self._prefilter
+        start, length, charset, standing, address = page
+        prefilter, prepared = self._prefilter, standing.prepared
         body: bytes = message.get("body", b"")
         last = not message.get("more_body", False)
-        start, length, charset, standing, address = page
         known: Known | None = None
-        if standing.prepared.is_due and (known := self._beginning(visit, body, charset)) is None:
-            return None
         if prefilter is not None:
             if not last:
                 if not body or prefilter.leaving(body, address) < len(body):
                     return None
-            elif not prefilter.knows(body, address):
-                begins = known or self._beginning(visit, body, charset)
-                if prefilter.may_be_in(body, address, len(begins.text) if begins else 0):
+            elif body != prefilter.kept.get(address) and not prefilter.knows(body, address):
+                known = self._beginning(visit, body, charset)
+                if prefilter.may_be_in(body, address, len(known.text) if known else 0):
                     return None
-        if known is not None:
-            body = known.spliced(body, standing.prepared.head, words_for(visit, standing, known.of_body, charset))
-            if self._site.observer is not None and not standing.consent.is_decided:
-                self._site.observer.banner(standing.spot.host)
-        elif last or prefilter is None:
+        if not prepared.is_due:
+            if length is not None and not last and prefilter is not None:
+                start["headers"].remove(length)
             return message
+        # The way back is the path; all else that is put in follows from these, and from how the page begins.
+        scope = visit.scope
+        key = (
+            scope.get("raw_path"),
+            scope.get("query_string"),
+            scope["method"],
+            prepared,
+            charset,
+            visit.fields.get(b"sec-fetch-dest"),
+        )
+        try:
+            front = self._fronts.get(key)
+        except TypeError:  # a server's bytearray, say
+            return None
+        if front is None or not body.startswith(front[0]):
+            known = known or self._beginning(visit, body, charset)
+            if known is None:
+                return None
+            words = words_for(visit, standing, known.of_body, charset)
+            front = known.text, known.spliced(known.text, prepared.head, words)
+            if known.came_twice and visit.plain_path is not None:
+                self._fronts.keep(key, *front)
+        text, begins = front
+        body = b"".join((begins, memoryview(body)[len(text) :]))  # copied once only
         if length is not None:
             headers = start["headers"]
             headers.remove(length)
             if last:
                 headers.append((b"content-length", b"%d" % len(body)))
-        return message if known is None else {**message, "body": body}
+        if self._site.observer is not None and not standing.consent.is_decided:
+            self._site.observer.banner(standing.spot.host)
+        return {**message, "body": body}
 
     def _leaves_as_well(self, message: Message, left: list[bytes]) -> bool:
         """Tell whether a further piece of a page leaves as it is; the gate sees to long pages."""
@@ -297,4 +333,4 @@ class Door:
 
 def _may_tell_of_page(visit: Visit) -> bool:
     """Tell whether "not modified" may be said of a page that carries what is personal."""
-    return wants_page(visit) or is_marked(visit.fields.get(b"if-none-match", b""))
+    return visit.seen.wants_page or is_marked(visit.fields.get(b"if-none-match", b""))

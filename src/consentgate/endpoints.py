@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -117,6 +117,11 @@ class Endpoints:
             self._handlers["/.well-known/gpc.json"] = (_constant(_gpc_statement(site.policy)), ("GET", "HEAD"))
         for asset in _files_of(site.policy):
             self._handlers[f"{prefix}/static/{asset.name}"] = (_file(asset), ("GET", "HEAD"))
+
+    @property
+    def paths(self) -> Collection[str]:
+        """Where they are, within the application."""
+        return self._handlers.keys()
 
     def find(self, scope: Scope) -> tuple[Handler, tuple[str, ...]] | None:
         """Return the handler for a request and the methods it takes, or `None` when it is the application's."""

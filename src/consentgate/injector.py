@@ -10,7 +10,7 @@ alone.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from functools import lru_cache
@@ -18,13 +18,15 @@ from typing import NamedTuple
 
 from consentgate.page_reader import ATTRIBUTES, SCRIPT_MARK, TAG, repeated
 
-__all__ = ["Beginning", "Beginnings", "Injector", "Known", "Markup", "Reading"]
+__all__ = ["Beginning", "Beginnings", "Fronts", "Injector", "Known", "Markup", "Reading"]
 
 _LONGEST_TOKEN = 65_536  # bytes of one tag; a page with a longer one is left alone, however it is cut
 _CHARSET_WINDOW = 1_024  # bytes in which browsers look for <meta charset> (HTML 13.2.3.2)
 _LOOK_AHEAD = 1_024  # bytes in which a page without <body> may turn out to be a frameset
 _LONGEST_KNOWN = 8_192  # bytes of a beginning that is remembered
 _MOST_KNOWN = 256  # of these: 2 MB at the very most
+_MOST_FRONTS = 2_097_152  # bytes of beginnings that are kept with their markup, …
+_AROUND_FRONT = 1_024  # … with what Python itself needs for each, its key and the path in that
 _SKIP_WINDOW = 1_024  # bytes after <body> in which its first links have to end
 _LONGEST_MARK = 10  # bytes that may have to be seen together: "</noframes", "</noscript"
 
@@ -163,6 +165,7 @@ class Known:
     to_body: bytes  # … and between the head's and the body's
     of_head: Beginning
     of_body: Beginning
+    came_twice: bool = False  # in a row, at its address
 
     def spliced(self, page: bytes, head: bytes, body: bytes) -> bytes:
         """Return the first piece of a page that begins so, with its markup."""
@@ -219,7 +222,7 @@ class Beginnings:
             return
         if len(self._known) >= _MOST_KNOWN:
             self._known.clear()
-        self._known[reading] = known
+        self._known[reading] = replace(known, came_twice=True)
 
     def read(self, page: bytes, reading: tuple[str, bool, bool]) -> Known | None:
         """Read the beginning of a page at one go, or return `None` when only an `Injector` can tell.
@@ -242,6 +245,34 @@ class Beginnings:
         known = Known(page[:end], page[:head_at], page[head_at:end], beginning, beginning)
         self.learn(reading, known)
         return known
+
+
+class Fronts(dict[Hashable, tuple[bytes, bytes]]):
+    """Hold how pages begin, and how they do once the markup is in, by what decides about the markup."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._size = 0  # bytes
+
+    def keep(self, key: Hashable, text: bytes, front: bytes) -> None:
+        """Keep one.
+
+        Args:
+            key: what decides about the markup, beside how the page begins.
+            text: how it begins as the application wrote it.
+            front: how it begins with the markup.
+        """
+        before = self.get(key)
+        self._size += _room(text, front) - (0 if before is None else _room(*before))
+        if self._size > _MOST_FRONTS:
+            self.clear()
+            self._size = _room(text, front)
+        self[key] = text, front
+
+
+def _room(text: bytes, front: bytes) -> int:
+    """Return the memory that something kept takes, in bytes, or a little more."""
+    return len(text) + len(front) + _AROUND_FRONT
 
 
 class _Mode(Enum):

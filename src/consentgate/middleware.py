@@ -82,6 +82,7 @@ class ConsentMiddleware:
             self._fault = error
             return
         self._endpoints = Endpoints(self._site)
+        self._own_paths = self._endpoints.paths
         self._door = Door(self._site)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -93,10 +94,15 @@ class ConsentMiddleware:
             await self.app(scope, receive, send)
             return
         visit = Visit(self._site, scope)
-        if kind == "http" and (found := self._endpoints.find(scope)):
-            await _respond(*found, visit, scope, receive, send)
-            return
-        gated = self._door.guard(visit, send) if kind == "http" else self._door.gate(visit, send).send
+        if kind == "http":
+            # Most requests are for the application, which is seen at once where it is mounted at the root.
+            is_own = scope["path"] in self._own_paths or scope.get("root_path")
+            if is_own and (found := self._endpoints.find(scope)):
+                await _respond(*found, visit, scope, receive, send)
+                return
+            gated = self._door.guard(visit, send)
+        else:
+            gated = self._door.gate(visit, send).send
         if (extensions := scope.get("extensions")) and RECORDER in extensions:
             recorder: Recorder = extensions[RECORDER]
             gated = recorder.record(self._site, gated)

@@ -55,6 +55,9 @@ _PASS, _LETTER_ALONE, _LETTER_OF_MANY = 6.0, 6.0, 3.0  # microseconds for 20 KB,
 _LENGTHS = (1, 3, 5)  # of what is looked for
 
 
+Address = tuple[str, ...]
+
+
 class Word(NamedTuple):
     """Say what a page has to hold, in lower case.
 
@@ -80,17 +83,18 @@ class Prefilter:
         self._harmless = set[int]()
         self._plain: dict[int, int] = {}
         self._begun = set[int]()
-        self._rests: dict[str, bytes] = {}
+        self.kept: dict[Address, bytes] = {}
+        """Pages that hold none of the words, or what follows their beginning, by address."""
         self._kept = 0  # bytes of them
 
-    def knows(self, page: bytes, address: str) -> bool:
+    def knows(self, page: bytes, address: Address) -> bool:
         """Tell whether a whole page holds none of the words, as far as that is known of the last ones at its address.
 
         Args:
             page: the page.
-            address: what tells it from others, its path say.
+            address: what tells it from others, its host and path say.
         """
-        rest = self._rests.get(address)
+        rest = self.kept.get(address)
         if rest is None or not page.endswith(rest):  # found in a tenth of the time that its hash takes
             return False
         if len(rest) == len(page):
@@ -98,7 +102,7 @@ class Prefilter:
         # Before that is what changes from one visitor to the next. Some of the rest goes with it: no word is torn.
         return not self._may_be_in_beginning(page[: len(page) - len(rest) + _LONGEST_WORD])
 
-    def may_be_in(self, page: bytes, address: str = "", cut: int = 0) -> bool:
+    def may_be_in(self, page: bytes, address: Address = (), cut: int = 0) -> bool:
         """Tell whether a whole page, or a part of it that stands alone, holds one of the words.
 
         Args:
@@ -118,7 +122,7 @@ class Prefilter:
         _remember(self._clear, hash(page))
         return False
 
-    def _may_be_in_rest(self, page: bytes, address: str, cut: int) -> bool:
+    def _may_be_in_rest(self, page: bytes, address: Address, cut: int) -> bool:
         rest = page[cut:]
         if hash(rest) in self._clear:
             self._keep(rest, address)
@@ -128,16 +132,16 @@ class Prefilter:
         _remember(self._clear, hash(rest))
         return False
 
-    def _keep(self, rest: bytes, address: str) -> None:
+    def _keep(self, rest: bytes, address: Address) -> None:
         """Keep a page, or most of it, that came more than once, in place of the last one at its address."""
-        if not address or len(rest) > _LONGEST_KEPT or len(address) > _LONGEST_ADDRESS:
+        if not address or len(rest) > _LONGEST_KEPT or sum(map(len, address)) > _LONGEST_ADDRESS:
             return
-        before = self._rests.get(address)
+        before = self.kept.get(address)
         self._kept += _room(address, rest) - (0 if before is None else _room(address, before))
         if self._kept > _MOST_KEPT:
-            self._rests.clear()
+            self.kept.clear()
             self._kept = _room(address, rest)
-        self._rests[address] = rest
+        self.kept[address] = rest
 
     def _may_be_in_beginning(self, beginning: bytes) -> bool:
         key = hash(beginning)
@@ -152,7 +156,7 @@ class Prefilter:
         """Tell whether a part of a page holds one of the words."""
         return self._is_in(part.lower())
 
-    def leaving(self, piece: bytes, address: str = "") -> int:
+    def leaving(self, piece: bytes, address: Address = ()) -> int:
         """Return up to where a piece of a page may leave unread: all of it, or up to a tag that has hardly begun.
 
         It is -1 where the piece holds one of the words, or where something that loads is unfinished at its end.
@@ -161,8 +165,8 @@ class Prefilter:
             piece: the piece.
             address: of a page's first piece, what tells it from others; without it, nothing of the piece is kept.
         """
-        name = f"the beginning of {address}" if address else ""
-        if name and self._rests.get(name) == piece:
+        name = ("the beginning", *address) if address else ()
+        if name and self.kept.get(name) == piece:
             return len(piece)
         key = hash(piece)
         known = self._plain.get(key)
@@ -197,9 +201,9 @@ class Prefilter:
         return any(one.search(lower) for one in self._passes)
 
 
-def _room(address: str, rest: bytes) -> int:
+def _room(address: Address, rest: bytes) -> int:
     """Return the memory that something kept takes, in bytes, or a little more."""
-    return len(rest) + 4 * len(address) + _AROUND_KEPT
+    return len(rest) + 4 * sum(map(len, address)) + _AROUND_KEPT
 
 
 def _remember(known: set[int], key: int) -> None:

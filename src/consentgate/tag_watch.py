@@ -21,6 +21,7 @@ __all__ = ["Look", "TagWatch"]
 HeaderList = list[tuple[bytes, bytes]]
 
 _MOST_PATHS = 512  # that are looked at; addresses without end, such as a shop's, must not fill the memory
+_LONGEST_PATH = 256  # characters of one that is remembered: visitors choose the paths they ask for
 _LOOKS = 3  # at each of them: the same address may answer differently
 _MOST_BYTES = 1_048_576  # of each answer
 
@@ -35,6 +36,8 @@ class TagWatch:
     def __init__(self, policy: ConsentPolicy) -> None:
         self._policy = policy
         self._looks: dict[int, int] = {}
+        self.done: set[tuple[str, ...]] = set()
+        """Hosts and paths of which no further page is looked at; there may be more."""
 
     def look(self, visit: Visit, status: int, headers: HeaderList, fields: Mapping[bytes, bytes]) -> Look | None:
         """Return what reads this page as it passes, or `None` when it need not be read.
@@ -63,6 +66,8 @@ class TagWatch:
     def is_done_at(self, host: str, path: str) -> bool:
         """Tell whether no further page at this address is looked at."""
         looks = self._looks.get(hash((host, path)), 0)
+        if looks >= _LOOKS and len(path) <= _LONGEST_PATH:
+            self.done.add((host, path))
         return looks >= _LOOKS or (not looks and len(self._looks) >= _MOST_PATHS)
 
     def report(self, findings: Iterable[Finding], granted: frozenset[str]) -> None:

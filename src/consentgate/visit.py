@@ -14,7 +14,7 @@ from urllib.parse import quote
 from starlette.types import Scope
 
 from consentgate.caching import CONDITIONS
-from consentgate.compression import Habit
+from consentgate.compression import Habit, accepts_gzip
 from consentgate.consent import OUTCOMES, Consent
 from consentgate.consent_cookie import ConsentCookie, CookieTarget, Seal
 from consentgate.cookie_rules import CookieRules
@@ -39,7 +39,7 @@ _MOST_PREPARED = 64  # choices that are prepared for at each of them
 FRAGMENT_HEADERS = (b"hx-request", b"turbo-frame", b"x-up-target", b"x-pjax", b"x-requested-with")
 _SIGNALS = (b"sec-gpc", b"dnt")
 _SPECIAL = frozenset((*FRAGMENT_HEADERS, *CONDITIONS, *_SIGNALS))
-_MOST_SEEN = 2_048  # `Cookie` headers of which is known what they mean: visitors can send any, to any host
+_MOST_SEEN = 2_048  # ways to ask of which is known what they mean: visitors can send any, to any host
 _NONE: dict[bytes, bytes] = {}
 _PLAIN_PATH = re.compile(rb"/(?!/)[A-Za-z0-9/_.~-]{0,500}")  # needs neither quoting nor a check before it leads back
 _LONGEST_KEPT = 256  # characters of a path that is remembered: visitors choose the paths they ask for
@@ -82,7 +82,7 @@ class Site:
         log: where acts are recorded, or `None`.
         observer: counts, if anybody does.
         compression: what the application has shown about it.
-        seen: what is known of the `Cookie` headers that came last, by their hashes.
+        seen: what is known of how browsers asked of late, by hashes of the headers that say so.
     """
 
     policy: ConsentPolicy
@@ -126,18 +126,27 @@ class Site:
         for name, fact in facts.items():
             object.__setattr__(self, name, fact)
 
-    def look_into(self, cookies: bytes) -> Seen:
-        """Look into a `Cookie` header."""
-        return Seen(cookies != b"" and self.rules.may_hold_optional(cookies))
-
-    def see(self, key: int, cookies: bytes) -> Seen:
-        """Look into a `Cookie` header that comes for the first time.
+    def look_into(self, fields: Mapping[bytes, bytes]) -> Seen:
+        """Look into the headers of a request.
 
         Args:
-            key: a hash of it, of the host and of how that was reached; neither is kept.
-            cookies: the header.
+            fields: the headers by name.
         """
-        seen = self.look_into(cookies)
+        cookies, accepted = fields.get(b"cookie", b""), fields.get(b"accept-encoding")
+        return Seen(
+            has_optional=cookies != b"" and self.rules.may_hold_optional(cookies),
+            wants_page=self.has_choice and _is_of_navigation(fields.get(b"accept")),
+            takes_gzip=None if accepted is None else _takes_gzip(bytes(accepted)),
+        )
+
+    def see(self, key: int, fields: Mapping[bytes, bytes]) -> Seen:
+        """Look into the headers of a request that asks in a way that is new.
+
+        Args:
+            key: a hash of the headers that count, of the host and of how that was reached; none of them is kept.
+            fields: the headers by name.
+        """
+        seen = self.look_into(fields)
         if HASHES_TELL:
             if len(self.seen) >= _MOST_SEEN:
                 self.seen.clear()
@@ -176,9 +185,9 @@ class Site:
         return lru_cache(_MOST_SPOTS)(lambda place: Preparation(self, place))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Prepared:
-    """Hold what a page gets for one choice, ready to be put in.
+    """Hold what a page gets for one choice, ready to be put in. There is one for each, which equals itself alone.
 
     Args:
         state: what tells this page from others' pages at the same address.
@@ -263,16 +272,20 @@ class Standing:
 
 
 class Seen:
-    """Hold what is known of a `Cookie` header at one host, though not the header.
+    """Hold what is known of how a browser asks one host: of its cookies, though not these, and what it takes.
 
     Args:
         has_optional: whether one of the cookies may be one that the visitor can refuse.
+        wants_page: whether it asks for a page that can change, going by the `Accept` header of navigations.
+        takes_gzip: whether it takes gzip; `None` where it does not say what it takes.
     """
 
-    __slots__ = ("has_optional", "standing")
+    __slots__ = ("has_optional", "standing", "takes_gzip", "wants_page")
 
-    def __init__(self, has_optional: bool) -> None:
+    def __init__(self, *, has_optional: bool, wants_page: bool, takes_gzip: bool | None) -> None:
         self.has_optional = has_optional
+        self.wants_page = wants_page
+        self.takes_gzip = takes_gzip
         self.standing: Standing | None = None  # once it was needed: a verified cookie's, or that of none
 
 
@@ -450,13 +463,22 @@ class Visit(RequestConsent):
         self.fields: dict[bytes, bytes] = fields  # by name, the first of several
         # Whether it has no condition, no signal, and is no part of a page: one look instead of one for each later on.
         self.is_plain = _SPECIAL.isdisjoint(fields)
-        self.cookies = cookies = fields.get(b"cookie", b"")
+        field = fields.get
+        asked = (
+            field(b"cookie"),
+            field(b"accept"),
+            field(b"accept-encoding"),
+            host,
+            scope.get("scheme"),
+            scope.get("root_path"),
+        )
         try:
-            key = hash((cookies, host, scope.get("scheme"), scope.get("root_path")))
+            key = hash(asked)
         except TypeError:  # a server's bytearray, say
-            self.seen = site.look_into(cookies)
+            self.headers, self.fields = _in_order(headers)
+            self.seen = site.look_into(self.fields)
         else:
-            self.seen = site.seen.get(key) or site.see(key, cookies)
+            self.seen = site.seen.get(key) or site.see(key, fields)
         self.settled: Standing | None = None  # `standing`, once it is known
 
     @property
@@ -470,6 +492,11 @@ class Visit(RequestConsent):
         """The path that the visitor asked for, decoded."""
         path: str = self.scope.get("path", "/")
         return path
+
+    @property
+    def cookies(self) -> bytes:
+        """The `Cookie` header's value, empty without one."""
+        return self.fields.get(b"cookie", b"")
 
     def header(self, name: bytes) -> str:
         """Return a request header's value, or an empty string."""
@@ -672,10 +699,20 @@ def _in_order(headers: Iterable[tuple[bytes, bytes]]) -> tuple[list[tuple[bytes,
     Servers hand them over in lower case (ASGI, HTTP connection scope), and one that has `host` so has all of them so.
     HTTP/2 may split the cookies over several headers (RFC 9113 8.2.3).
     """
-    kept = [(key.lower(), value) for key, value in headers]
+    kept = [(bytes(key).lower(), bytes(value)) for key, value in headers]
     fields = dict(reversed(kept))
     cookies = [value for key, value in kept if key == b"cookie"]
     return kept, fields | {b"cookie": b"; ".join(cookies)} if cookies else fields
+
+
+def _is_of_navigation(accept: bytes | None) -> bool:
+    """Tell whether an `Accept` header is one of those with which browsers ask for pages, and scripts do not."""
+    return accept is not None and accept != b"*/*" and accept.find(b"text/html") >= 0
+
+
+@lru_cache(maxsize=64)  # what browsers send differs little, and reading it takes ten times as long
+def _takes_gzip(accept_encoding: bytes) -> bool:
+    return accepts_gzip(accept_encoding.decode("latin-1"))
 
 
 def _message_in(cookies: bytes, name: bytes) -> str | None:
