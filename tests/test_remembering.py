@@ -182,6 +182,42 @@ def test_beginnings_of_many_addresses_do_not_fill_the_memory() -> None:
     assert 0 < sum(spliced is not None for spliced in known) <= 256
 
 
+def test_beginnings_with_their_markup_do_not_fill_the_memory() -> None:
+    site = make_site(
+        page(content=b"<!doctype html><html lang=en><head>" + b" " * 4_000 + b"</head><body><p>text"), POLICY
+    )
+    kept = []
+
+    for number in range(1_000):
+        for _ in range(6):
+            at_once(site, {**request(), "path": f"/{number}", "raw_path": b"/%d" % number})
+        kept.append(sum(len(text) + len(front) for text, front in site._door._fronts.values()))
+
+    assert 0 < max(kept) <= 2_097_152
+
+
+@pytest.mark.parametrize(
+    ("changes", "back"),
+    [
+        ({"raw_path": b"/news"}, b'value="/news"'),
+        ({"raw_path": b"/place"}, b'value="/place"'),
+        ({"raw_path": b"/news", "query_string": b"page=2"}, b'value="/news?page=2"'),
+        ({"raw_path": b"/news", "method": "POST"}, b'value=""'),
+        ({"raw_path": bytearray(b"/news")}, b'value="/news"'),
+    ],
+)
+def test_the_way_back_is_that_of_the_page_although_others_began_alike(changes: dict[str, Any], back: bytes) -> None:
+    site = make_site(page(content=b"<!doctype html><html lang=en><head></head><body><p>text"), POLICY)
+    for raw_path in (b"/news", b"/place"):
+        for _ in range(6):
+            at_once(site, {**request(), "path": raw_path.decode(), "raw_path": raw_path})
+
+    path = bytes(changes["raw_path"]).decode()
+    answers = [at_once(site, {**request(), "path": path, **changes})[1]["body"] for _ in range(2)]
+
+    assert all(b'name="back" ' + back in answer for answer in answers), answers
+
+
 def written(*, granted: bool, at: float = NOW, key: str = KEY) -> bytes:
     consent = Consent.from_answers(POLICY, {"analytics": Answer(granted, 1, int(at))}, at)
     return ConsentCookie(POLICY, [key]).dump(consent).encode()

@@ -21,6 +21,7 @@ ALL_MOUNTS = "CONSENTGATE_ALL_MOUNTS"  # set it to run every application under e
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 60  # imports on a busy machine
 STOP_SECONDS = 15
+LOG_SECONDS = 15
 KEPT = 2  # servers that run at once: a site and its twin without consentgate
 
 
@@ -68,6 +69,13 @@ class Running:
     def said(self) -> str:
         """Return all that the server and the application wrote so far."""
         return self.log.read_text("utf-8", "replace")
+
+    def count(self, words: str) -> int:
+        """Count how often something was written; Litestar's log, say, is written a moment later, by a thread."""
+        deadline = time.monotonic() + LOG_SECONDS
+        while words not in self.said() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return self.said().count(words)
 
     def stop(self) -> None:
         """Ask the server to end, and wait until it has."""

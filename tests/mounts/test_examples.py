@@ -140,7 +140,7 @@ def test_a_cookie_that_nobody_declared_is_withheld_and_logged_once(running: Runn
 
     assert [answer.is_redirect for answer in answers] == [True, True]
     assert not any("campaign" in answer.headers.get("set-cookie", "") for answer in answers)
-    assert running.said().count("set the cookie campaign, which the policy does not list") == 1
+    assert running.count("set the cookie campaign, which the policy does not list") == 1
 
 
 @every_example

@@ -151,7 +151,7 @@ def test_signing_in_sets_the_declared_cookie_alone(running: Running) -> None:
 
     assert (answer.status_code, answer.headers["location"]) == (303, "/page")
     assert seen == {"session": "s3cr3t"}
-    assert running.said().count("set the cookie campaign, which the policy does not list") == 1
+    assert running.count("set the cookie campaign, which the policy does not list") == 1
 
 
 @on(*NAMES)
@@ -340,7 +340,7 @@ def test_mounted_twice_it_works_as_once_and_says_so_once(running: Running) -> No
     assert page.text.count('<section id="consentgate"') == 1
     assert has_confirmation(confirmed)
     assert accepted.text.count("googletagmanager") == confirmed.text.count("googletagmanager")
-    assert running.said().count("ConsentMiddleware is mounted twice") == 1
+    assert running.count("ConsentMiddleware is mounted twice") == 1
 
 
 # What a server does by itself, rather than with a framework.
