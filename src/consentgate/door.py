@@ -8,6 +8,8 @@ gate; so that what leaves is what the gate would have let leave, and the door on
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from dataclasses import dataclass
+from enum import Enum, auto
 
 from starlette.types import Message, Send
 
@@ -21,6 +23,7 @@ from consentgate.caching import (
 )
 from consentgate.gate import ResponseGate, both, nothing, permitted, words_for
 from consentgate.injector import Beginnings, Fronts, Known
+from consentgate.prefilter import Address
 from consentgate.response_kind import is_fragment, media_type_of
 from consentgate.tag_watch import TagWatch
 from consentgate.visit import Site, Standing, Visit
@@ -30,19 +33,23 @@ __all__ = ["Door"]
 Header = tuple[bytes, bytes]
 HeaderList = list[Header]
 
-# What a response header's name means here.
-_NOTHING = 0
-_CONTENT_TYPE = 1
-_LENGTH = 2
-_CACHING = 4  # the headers of a personal page are others
-_SET_COOKIE = 8
-_UNUSUAL = 16  # for a page: the gate has to look at it
-_UNREADABLE = 32  # for any response: written as servers may read it, but not plainly
+
+class _Meaning(Enum):
+    """Say what a response header's name means here."""
+
+    NOTHING = auto()
+    CONTENT_TYPE = auto()
+    LENGTH = auto()
+    CACHING = auto()  # the headers of a personal page are others
+    SET_COOKIE = auto()
+    UNUSUAL = auto()  # for a page: the gate has to look at it
+    UNREADABLE = auto()  # for any response: written as servers may read it, but not plainly
+
 
 _MEANINGS = {
-    b"content-type": _CONTENT_TYPE,
-    b"content-length": _LENGTH,
-    b"set-cookie": _SET_COOKIE,
+    b"content-type": _Meaning.CONTENT_TYPE,
+    b"content-length": _Meaning.LENGTH,
+    b"set-cookie": _Meaning.SET_COOKIE,
     **dict.fromkeys(
         (
             b"content-disposition",
@@ -51,7 +58,7 @@ _MEANINGS = {
             b"content-security-policy-report-only",
             b"link",
         ),
-        _UNUSUAL,
+        _Meaning.UNUSUAL,
     ),
 }
 _MOST_SHAPES = 256  # that are remembered, each of
@@ -62,38 +69,53 @@ _BYTES = {bytes}
 _WINDOWS = frozenset((None, b"document"))  # what `Sec-Fetch-Dest` says of a page for a window, in any browser
 
 
+@dataclass(frozen=True, slots=True)
 class _Shape:
-    """Say what the names of a response's headers mean, in their order.
+    """Hold what the names of a response's headers mean, in their order.
 
     Args:
-        names: the names as the application wrote them.
+        type_at: where the content type stands, or `None`.
+        length_at: where the length does.
+        has_cookie: whether a cookie is set.
+        is_about_caching: whether a personal page has other headers in place of some.
+        is_unusual: whether the gate has to look at it, if it is a page.
+        are_readable: whether all are written plainly, and none of the first two twice.
     """
 
-    __slots__ = ("are_readable", "has_cookie", "is_about_caching", "is_unusual", "length_at", "type_at")
-
-    def __init__(self, names: tuple[object, ...]) -> None:
-        meanings = [_meaning(name) for name in names]
-        self.type_at = meanings.index(_CONTENT_TYPE) if _CONTENT_TYPE in meanings else None
-        self.length_at = meanings.index(_LENGTH) if _LENGTH in meanings else None
-        self.has_cookie = _SET_COOKIE in meanings
-        self.is_about_caching = _CACHING in meanings
-        self.is_unusual = _UNUSUAL in meanings
-        is_told_twice = meanings.count(_CONTENT_TYPE) > 1 or meanings.count(_LENGTH) > 1
-        self.are_readable = _UNREADABLE not in meanings and not is_told_twice
+    type_at: int | None
+    length_at: int | None
+    has_cookie: bool
+    is_about_caching: bool
+    is_unusual: bool
+    are_readable: bool
 
 
-def _meaning(name: object) -> int:
+def _shape_of(names: tuple[object, ...]) -> _Shape:
+    meanings = [_meaning(name) for name in names]
+    once = (_Meaning.CONTENT_TYPE, _Meaning.LENGTH)
+    type_at, length_at = (meanings.index(each) if each in meanings else None for each in once)
+    return _Shape(
+        type_at=type_at,
+        length_at=length_at,
+        has_cookie=_Meaning.SET_COOKIE in meanings,
+        is_about_caching=_Meaning.CACHING in meanings,
+        is_unusual=_Meaning.UNUSUAL in meanings,
+        are_readable=_Meaning.UNREADABLE not in meanings and all(meanings.count(each) < 2 for each in once),
+    )
+
+
+def _meaning(name: object) -> _Meaning:
     if type(name) is not bytes or name.strip() != name:
-        return _UNREADABLE
+        return _Meaning.UNREADABLE
     lower = name.lower()
-    return _CACHING if is_about_caching(lower) else _MEANINGS.get(lower, _NOTHING)
+    return _Meaning.CACHING if is_about_caching(lower) else _MEANINGS.get(lower, _Meaning.NOTHING)
 
 
 class _Shapes(dict[tuple[bytes, ...], _Shape]):
     """Say what headers' names mean. An application has few kinds of responses, so that each is read once only."""
 
     def __missing__(self, names: tuple[bytes, ...]) -> _Shape:
-        shape = _Shape(names)
+        shape = _shape_of(names)
         if shape.are_readable and sum(map(len, names)) <= _LONGEST_SHAPE:
             if len(self) >= _MOST_SHAPES:
                 self.clear()
@@ -104,7 +126,7 @@ class _Shapes(dict[tuple[bytes, ...], _Shape]):
 _UNDECIDED = (None, None)
 # The start of a page as it leaves, save for its length; the header that says how long it was, if one does; what its
 # headers call its charset; what it gets; and the address under which it may be kept, empty where it may not.
-_Page = tuple[Message, Header | None, str, Standing, tuple[str, ...]]
+_Page = tuple[Message, Header | None, str, Standing, Address]
 
 
 class Door:
@@ -216,7 +238,7 @@ class Door:
         ):
             return _UNDECIDED
         standing = visit.settled or visit.settle()
-        address: tuple[str, ...] = (standing.spot.host, path)
+        address: Address = (standing.spot.host, path)
         if status != 200:
             if status < 400:
                 return _UNDECIDED

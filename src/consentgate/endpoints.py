@@ -13,7 +13,6 @@ from starlette.types import Scope
 
 from consentgate.acts import recorded
 from consentgate.assets import Asset, assets
-from consentgate.compression import accepts_gzip
 from consentgate.consent import OUTCOMES, Answer, Consent
 from consentgate.cookie_rules import MOST_EXPIRY_LINES
 from consentgate.origin import is_same_origin, local_path
@@ -483,7 +482,7 @@ def _file(asset: Asset) -> Handler:
     packed = Response(asset.packed, media_type=asset.media_type, headers=_IMMUTABLE | {"content-encoding": "gzip"})
 
     async def answer(request: Request, visit: Visit) -> Response:
-        return packed if accepts_gzip(visit.header(b"accept-encoding")) else plain
+        return packed if visit.seen.takes_gzip else plain
 
     return answer
 

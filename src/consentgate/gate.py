@@ -10,7 +10,7 @@ from itertools import chain
 from starlette.types import Message, Send
 
 from consentgate.caching import individual, personal, shared, unshared, varies_by_encoding
-from consentgate.compression import Gunzip, Gzip, accepts_gzip
+from consentgate.compression import Gunzip, Gzip
 from consentgate.cookies import is_expiry, set_cookie_name
 from consentgate.csp import Sources, enforced, is_wide_enough, lets_frame_in, nonce_of, widened
 from consentgate.injector import Beginning, Beginnings, Injector, Markup, Reading
@@ -347,7 +347,7 @@ class ResponseGate:
         would = b"vary" in fields and not value_of(fields, b"content-encoding") and varies_by_encoding(headers)
         if visit.method == "GET" and not visit.may_be_packed:
             would = visit.site.compression.came_plain(visit.path, varies=would)
-        return would and accepts_gzip(visit.header(b"accept-encoding"))
+        return would and bool(visit.seen.takes_gzip)
 
     def _encoded(self, headers: HeaderList) -> HeaderList:
         if self._gzip is None:

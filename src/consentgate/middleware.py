@@ -96,8 +96,8 @@ class ConsentMiddleware:
         visit = Visit(self._site, scope)
         if kind == "http":
             # Most requests are for the application, which is seen at once where it is mounted at the root.
-            is_own = scope["path"] in self._own_paths or scope.get("root_path")
-            if is_own and (found := self._endpoints.find(scope)):
+            may_be_own = scope["path"] in self._own_paths or scope.get("root_path")
+            if may_be_own and (found := self._endpoints.find(scope)):
                 await _respond(*found, visit, scope, receive, send)
                 return
             gated = self._door.guard(visit, send)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from consentgate.page_reader import TAG, end_of_script
 
-__all__ = ["HASHES_TELL", "LOADING", "LONGEST_OPENER", "OPENER", "PARTIAL_OPENER", "Prefilter", "Word"]
+__all__ = ["HASHES_TELL", "LOADING", "LONGEST_OPENER", "OPENER", "PARTIAL_OPENER", "Address", "Prefilter", "Word"]
 
 LOADING = (b"embed", b"frame", b"iframe", b"img", b"link", b"object", b"script")
 """The elements that load something by themselves."""
@@ -56,6 +56,7 @@ _LENGTHS = (1, 3, 5)  # of what is looked for
 
 
 Address = tuple[str, ...]
+"""What tells a page from others, its host and path say; empty for one of which nothing is kept."""
 
 
 class Word(NamedTuple):
@@ -90,6 +91,8 @@ class Prefilter:
     def knows(self, page: bytes, address: Address) -> bool:
         """Tell whether a whole page holds none of the words, as far as that is known of the last ones at its address.
 
+        One that is just what was `kept` is known without asking here.
+
         Args:
             page: the page.
             address: what tells it from others, its host and path say.
@@ -97,8 +100,6 @@ class Prefilter:
         rest = self.kept.get(address)
         if rest is None or not page.endswith(rest):  # found in a tenth of the time that its hash takes
             return False
-        if len(rest) == len(page):
-            return True
         # Before that is what changes from one visitor to the next. Some of the rest goes with it: no word is torn.
         return not self._may_be_in_beginning(page[: len(page) - len(rest) + _LONGEST_WORD])
 

@@ -33,8 +33,13 @@ def show_to_app(scope: Scope, visit: Visit) -> None:
         scope["state"] = {"consent": visit}
     seen = visit.seen
     headers = _permitted(visit) if seen.has_optional else visit.headers
-    if seen.wants_page or not visit.is_plain:
-        headers = _asking_for_bytes(headers, scope, visit)
+    if scope["type"] == "http":
+        is_read = seen.wants_page  # its bytes, so that markup can be put in and tags be found
+        if not visit.is_plain:
+            headers = _without_conditions(headers, visit)
+            is_read = is_read or (visit.site.holds_tags and is_fragment(visit))
+        if is_read:
+            headers = _asking_for_bytes(headers, scope, visit)
     scope["headers"] = headers
 
 
@@ -73,12 +78,6 @@ def _asking_for_bytes(headers: HeaderList, scope: Scope, visit: Visit) -> Header
     A compressing application that says so for caches is asked not to; for the others see `compression.Habit`. Where
     nothing is put into pages, they may well come compressed: most leave as they came.
     """
-    if scope["type"] != "http":
-        return headers
-    if not visit.is_plain:
-        headers = _without_conditions(headers, visit)
-        if not (visit.seen.wants_page or (visit.site.holds_tags and is_fragment(visit))):
-            return headers
     extensions = scope.get("extensions")
     if extensions and not _BYPASSES.isdisjoint(extensions):
         scope["extensions"] = {name: how for name, how in extensions.items() if name not in _BYPASSES}

@@ -37,7 +37,7 @@ class TagWatch:
         self._policy = policy
         self._looks: dict[int, int] = {}
         self.done: set[tuple[str, ...]] = set()
-        """Hosts and paths of which no further page is looked at; there may be more."""
+        """Hosts and paths of which enough pages were looked at; see `is_done_at` for all others."""
 
     def look(self, visit: Visit, status: int, headers: HeaderList, fields: Mapping[bytes, bytes]) -> Look | None:
         """Return what reads this page as it passes, or `None` when it need not be read.
@@ -57,7 +57,9 @@ class TagWatch:
         if granted == self._policy.everything:
             return None
         place = hash((visit.host, visit.path))
-        self._looks[place] = self._looks.get(place, 0) + 1
+        self._looks[place] = looks = self._looks.get(place, 0) + 1
+        if looks == _LOOKS and len(visit.path) <= _LONGEST_PATH:
+            self.done.add((visit.host, visit.path))
         for key, value in headers:
             if key.lower() == b"link":
                 self.report(tags_in_link_header(value), granted)
@@ -66,8 +68,6 @@ class TagWatch:
     def is_done_at(self, host: str, path: str) -> bool:
         """Tell whether no further page at this address is looked at."""
         looks = self._looks.get(hash((host, path)), 0)
-        if looks >= _LOOKS and len(path) <= _LONGEST_PATH:
-            self.done.add((host, path))
         return looks >= _LOOKS or (not looks and len(self._looks) >= _MOST_PATHS)
 
     def report(self, findings: Iterable[Finding], granted: frozenset[str]) -> None:

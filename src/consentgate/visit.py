@@ -136,7 +136,7 @@ class Site:
         return Seen(
             has_optional=cookies != b"" and self.rules.may_hold_optional(cookies),
             wants_page=self.has_choice and _is_of_navigation(fields.get(b"accept")),
-            takes_gzip=None if accepted is None else _takes_gzip(bytes(accepted)),
+            takes_gzip=None if accepted is None else _takes_gzip(accepted),
         )
 
     def see(self, key: int, fields: Mapping[bytes, bytes]) -> Seen:
