@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import TypeVar
 
@@ -64,25 +64,13 @@ class CookieRules:
         self._patterns = [rule for rule in rules if is_pattern(rule[0])]
         self._in_folders = [(name, category) for name, (category, path) in self._exact.items() if path != "/"]
         self._find = lru_cache(_MOST_KEPT)(self._look_up)
-        self._of_lines: dict[bytes, Category | None] = {}  # by what stands before a line's first "="
+        self.of_setters = OfSetters(self.category_of)
         self._optional = _any_of([name for name, category, _ in rules if not category.is_essential]).search
 
     def category_of(self, name: str) -> Category | None:
         """Return the category that declares a cookie, or `None` for one that nobody declared."""
         found = self._rule_for(name)
         return found[0] if found else None
-
-    def category_of_line(self, line: bytes) -> Category | None:
-        """Return the category that declares the cookie which a `Set-Cookie` line sets, or `None`."""
-        named, equals, _ = line.partition(b"=")
-        if equals and named in self._of_lines:
-            return self._of_lines[named]
-        category = self.category_of(set_cookie_name(line))
-        if equals and b";" not in named and len(named) <= _LONGEST_KEPT:
-            if len(self._of_lines) >= _MOST_KEPT:
-                self._of_lines.clear()
-            self._of_lines[named] = category
-        return category
 
     def may_hold_optional(self, cookies: bytes) -> bool:
         """Tell whether one of a `Cookie` header's cookies may be one that a visitor can refuse, by how its name begins.
@@ -143,6 +131,26 @@ class CookieRules:
             if matches(pattern, name):
                 return category, path
         return None
+
+
+class OfSetters(dict[bytes, Category | None]):
+    """Say which category declares the cookie of a `Set-Cookie` line, by the line up to its first `=`.
+
+    Args:
+        category_of: returns the category that declares a name.
+    """
+
+    def __init__(self, category_of: Callable[[str], Category | None]) -> None:
+        super().__init__()
+        self._category_of = category_of
+
+    def __missing__(self, named: bytes) -> Category | None:
+        category = self._category_of(set_cookie_name(named))
+        if b";" not in named and len(named) <= _LONGEST_KEPT:  # else a cookie's value may be in it
+            if len(self) >= _MOST_KEPT:
+                self.clear()
+            self[named] = category
+        return category
 
 
 def _any_of(names: Iterable[str]) -> re.Pattern[bytes]:

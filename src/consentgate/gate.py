@@ -16,7 +16,7 @@ from consentgate.csp import Sources, enforced, is_wide_enough, lets_frame_in, no
 from consentgate.injector import Beginning, Beginnings, Injector, Markup, Reading
 from consentgate.notices import warn_once, warn_undeclared
 from consentgate.placeholder import MARK, Placeholder
-from consentgate.policy import sources_of
+from consentgate.policy import Category, sources_of
 from consentgate.printed_tags import TagGate
 from consentgate.rendering import Addresses, Place, filled
 from consentgate.response_kind import BYPASSES, Kind, carries_tags, kind_of, media_type_of, value_of
@@ -528,30 +528,33 @@ def _explain(injector: Injector) -> None:
 
 def permitted(headers: HeaderList, visit: Visit) -> HeaderList:
     """Return a response's headers without the cookies that the visitor did not agree to; the rest keep their order."""
-    granted = visit.standing.consent.granted
-    return [pair for pair in headers if pair[0].lower() != b"set-cookie" or _may_set(pair[1], visit, granted)]
+    site, granted = visit.site, visit.standing.consent.granted
+    kept: HeaderList = []
+    for pair in headers:
+        if pair[0].lower() == b"set-cookie":
+            line = pair[1]
+            category = site.rules.of_setters[line[: line.find(b"=") + 1]]
+            if category is None or category.id not in granted:
+                if not _may_leave_anyway(line, category, visit):
+                    continue
+            elif category.id in site.optional:
+                visit.is_individual = True
+        kept.append(pair)
+    return kept
 
 
-def _may_set(line: bytes, visit: Visit, granted: frozenset[str]) -> bool:
-    """Tell whether a `Set-Cookie` line may leave. One that expires a cookie always may."""
+def _may_leave_anyway(line: bytes, category: Category | None, visit: Visit) -> bool:
+    """Tell whether a `Set-Cookie` line leaves whose category is not granted, or which the policy does not list."""
     site = visit.site
-    category = site.rules.category_of_line(line)
-    if category is not None:
-        if category.id in granted:
-            visit.is_individual |= not category.is_essential
-            return True
-        return is_expiry(line, site.now()) or _withheld(visit, category.id)
-    handling = site.policy.undeclared
+    handling = "block" if category else site.policy.undeclared
     if handling == "allow" or is_expiry(line, site.now()):
         return True
-    warn_undeclared(set_cookie_name(line), withheld=handling == "block")
-    return handling == "report" or _withheld(visit, "")
-
-
-def _withheld(visit: Visit, category: str) -> bool:
-    """Have a cookie counted that may not leave."""
-    if (observer := visit.site.observer) is not None:
-        observer.cookie_withheld(visit.host, category)
+    if category is None:
+        warn_undeclared(set_cookie_name(line), withheld=handling == "block")
+        if handling == "report":
+            return True
+    if site.observer is not None:
+        site.observer.cookie_withheld(visit.host, category.id if category else "")
     return False
 
 

@@ -100,6 +100,8 @@ class Site:
     """The request headers that count as a refusal."""
     signal_names: tuple[bytes, ...] = field(init=False)
     """The names of these headers, for `Vary`."""
+    optional: frozenset[str] = field(init=False)
+    """Ids of the categories that visitors can refuse."""
     has_choice: bool = field(init=False)
     """Whether visitors can refuse anything at all."""
     is_shared: bool = field(init=False)
@@ -114,10 +116,12 @@ class Site:
         policy = self.policy
         heard = (policy.gpc == "honour", policy.dnt)
         signals = frozenset((name, b"1") for name, counts in zip(_SIGNALS, heard, strict=True) if counts)
-        has_choice = bool(policy.optional_categories)
+        optional = frozenset(category.id for category in policy.optional_categories)
+        has_choice = bool(optional)
         facts = {
             "signals": signals,
             "signal_names": tuple(sorted(name for name, _ in signals)),
+            "optional": optional,
             "has_choice": has_choice,
             "is_shared": policy.cache == "shared",
             "skips_some": bool(policy.skip_paths),
@@ -168,11 +172,6 @@ class Site:
     def printed_tags(self) -> PrintedTags:
         """Which tags that pages carry by themselves wait for an answer."""
         return PrintedTags(self.policy)
-
-    @cached_property
-    def optional(self) -> frozenset[str]:
-        """Ids of the categories that visitors can refuse."""
-        return frozenset(category.id for category in self.policy.optional_categories)
 
     @cached_property
     def spot(self) -> Callable[[bytes, bool, str], Spot]:
