@@ -12,7 +12,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from consentgate.injector import Beginning, Injector, Markup
+from consentgate.beginnings import Beginning, Markup
+from consentgate.injector import Injector
 
 HEAD = b'<link id="ours">'
 BODY = b'<section id="ours"></section>'

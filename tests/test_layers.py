@@ -47,7 +47,7 @@ LAYERS = (
         "placeholder",
         "translations",
     ),
-    ("prefilter",),
+    ("beginnings", "prefilter"),
     ("assets", "page_reader"),
     ("theme",),
     ("field_types", "notices"),

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from consentgate import ConfigurationError
 from consentgate.assets import assets
-from consentgate.injector import Injector, Markup
+from consentgate.beginnings import Markup
+from consentgate.injector import Injector
 from tests.conftest import BANNER, ask, make_policy, page
 
 HEAD = b"<!doctype html><html><head><title>x</title></head><body>"

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.types import Receive, Scope, Send
 
+from consentgate.beginnings import Beginning, Beginnings, Markup, Reading
 from consentgate.consent import Answer, Consent
 from consentgate.consent_cookie import ConsentCookie
-from consentgate.injector import Beginning, Beginnings, Injector, Markup, Reading
+from consentgate.injector import Injector
 from consentgate.middleware import consent_from
 from tests.conftest import BANNER, GRANTED, KEY, NOW, REFUSED, at_once, make_policy, make_site, page, request
 

@@ -13,6 +13,7 @@ from enum import Enum, auto
 
 from starlette.types import Message, Send
 
+from consentgate.beginnings import Beginnings, Fronts, Known
 from consentgate.caching import (
     individual,
     is_about_caching,
@@ -22,7 +23,6 @@ from consentgate.caching import (
     varies_by_encoding,
 )
 from consentgate.gate import ResponseGate, both, nothing, permitted, words_for
-from consentgate.injector import Beginnings, Fronts, Known
 from consentgate.prefilter import Address
 from consentgate.response_kind import is_fragment, media_type_of
 from consentgate.tag_watch import TagWatch

@@ -9,11 +9,12 @@ from itertools import chain
 
 from starlette.types import Message, Send
 
+from consentgate.beginnings import Beginning, Beginnings, Markup, Reading
 from consentgate.caching import individual, personal, shared, unshared, varies_by_encoding
 from consentgate.compression import Gunzip, Gzip
 from consentgate.cookies import is_expiry, set_cookie_name
 from consentgate.csp import Sources, enforced, is_wide_enough, lets_frame_in, nonce_of, widened
-from consentgate.injector import Beginning, Beginnings, Injector, Markup, Reading
+from consentgate.injector import Injector
 from consentgate.notices import warn_once, warn_undeclared
 from consentgate.placeholder import MARK, Placeholder
 from consentgate.policy import Category, sources_of

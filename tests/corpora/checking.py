@@ -16,7 +16,8 @@ import html5lib
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from consentgate import Category, ConsentPolicy, Controller, GoogleAnalytics
-from consentgate.injector import Injector, Markup
+from consentgate.beginnings import Markup
+from consentgate.injector import Injector
 from consentgate.rendering import Addresses, Place, Rendering
 
 __all__ = ["Outcome", "check", "html5lib_faults"]

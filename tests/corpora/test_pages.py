@@ -8,7 +8,8 @@ import random
 import pytest
 from selectolax.lexbor import LexborHTMLParser
 
-from consentgate.injector import Beginning, Injector, Markup
+from consentgate.beginnings import Beginning, Markup
+from consentgate.injector import Injector
 from tests.corpora.checking import check, html5lib_faults, inject
 from tests.corpora.fetch import CORPORA, Corpus, pages, why_missing
 from tests.corpora.own_pages import LEFT_ALONE, PAGES, combinations
