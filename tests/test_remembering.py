@@ -6,11 +6,11 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.types import Receive, Scope, Send
 
-from consentgate.beginnings import Beginning, Beginnings, Markup, Reading
+from consentgate.beginnings import Beginning, Beginnings, Known, Markup, Reading
 from consentgate.consent import Answer, Consent
 from consentgate.consent_cookie import ConsentCookie
 from consentgate.injector import Injector
@@ -102,6 +102,143 @@ def test_a_beginning_that_came_once_is_not_kept() -> None:
     known = [beginnings.known(content, Reading("/", False, True)) for content in pages]
 
     assert known == [None] * len(pages)
+
+
+TOKEN_LENGTH = 12
+TOKENS = st.text("aZ09+/=_-", min_size=TOKEN_LENGTH, max_size=TOKEN_LENGTH).map(str.encode)
+NO_TOKENS = (
+    *(b"a" * 11, b"a" * 13, b"aaaaaa aaaaa", b"aacharset=aa", b"charset=utf8", b"CharSet=utf8", b"<body>aaaaaa"),
+    *(b'"><body>aaaa', b"'><body>aaaa", b"aaa<!--aaaaa", b"aa</title>aa", b"a" * 11 + b"\0", b"\xff" * 12, b""),
+)
+AROUND_TOKENS = st.sampled_from(
+    [
+        b"<meta name=token content='%s'>",
+        b'<meta content="it\'s >%s" name=a>',
+        b"<meta name=token content=%s>",
+        b"<meta http-equiv=refresh content='%s'>",
+        b"<meta charset='%s'>",
+        b'<meta http-equiv=content-type content="%s">',
+        b'<link rel=a href="/a?%s">',
+        b"<link title='<meta name=\"%s\">'>",
+        b'<script nonce="%s">1</script>',
+        b"<style nonce='%s'></style>",
+        b'<script>var token = "%s"</script>',
+        b"<script %s>1</script>",
+        b"<title>%s</title>",
+        b"<!-- %s -->",
+        b"<base href='%s'>",
+        b"<template title='%s'></template>",
+        b"%s",
+    ]
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(AROUND_TOKENS, max_size=2),
+    st.lists(PIECES, max_size=1),
+    st.lists(TOKENS, min_size=5, max_size=5, unique=True),
+    TOKENS,
+    st.booleans(),
+)
+def test_a_page_that_begins_alike_but_for_its_tokens_gets_what_it_would_get_by_itself(
+    start: list[bytes], end: list[bytes], before: list[bytes], after: bytes, charset_known: bool
+) -> None:
+    beginnings, reading = Beginnings(), Reading("/", False, charset_known)
+    head = b"".join(start) + b"<meta charset=utf-8>" + b"".join(end)
+    whole = b"<!doctype html><html lang=cy><head>" + head + b"</head><body><p>"
+    for token in before:
+        beginnings.read(whole.replace(b"%s", token), reading)
+    pages = [whole.replace(b"%s", token) for token in (after, *NO_TOKENS)]
+
+    recalled = [beginnings.splice(content, reading, markup) for content in pages]
+
+    alone = [injected(content, charset_known=charset_known) for content in pages]
+    assert [one for one, other in zip(recalled, alone, strict=True) if one not in (None, other)] == []
+
+
+def read_in_turn(head: bytes, tokens: list[bytes], html: bytes = b"<html lang=en>") -> list[Known | None]:
+    """Return what is known of each of some pages, which differ by their token, before it is read itself."""
+    beginnings, reading = Beginnings(), Reading("/", False, True)
+    pages = [(b"<!doctype html>" + html + b"<head>" + head + b"</head><body>").replace(b"%s", each) for each in tokens]
+    return [beginnings.known(each, reading) or (beginnings.read(each, reading) and None) for each in pages]
+
+
+SIX = [b"%d+/=_-%d" % (number, number**3 + 100) for number in range(4, 10)]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"<meta charset=utf-8><meta name=csrf-token content='%s'>",
+        b'<meta name=csrf-token content="%s"><meta charset=utf-8><title>a</title>',
+        b"<script nonce='%s'>1</script><style nonce='%s'>p{}</style><link nonce='%s' href=/a.css>",
+        b"<script>var token = '%s'</script>",
+        b"<title>%s</title>",
+    ],
+)
+def test_from_its_fourth_page_on_a_beginning_is_known_but_for_its_tokens(head: bytes) -> None:
+    known = read_in_turn(head, SIX)
+
+    assert [each is not None for each in known] == [False, False, False, True, True, True]
+
+
+@pytest.mark.parametrize(
+    ("head", "html"),
+    [
+        (b"<meta name=csrf-token content=%s>", b"<html>"),  # a token may end in a slash, say
+        (b"<meta name=csrf-token content=' %s'><!-- %s -->", b"<html>"),
+        (b"<meta http-equiv='%s' content='%s'>", b"<html>"),
+        (b"<title>a</title>", b"<html lang='%s'>"),
+        (b"<title>a</title>", b"<html class='%s'>"),
+        (b"<meta charset='%s'>", b"<html>"),
+        (b"".join(b"<meta name=a content='%s'>" for _ in range(17)), b"<html>"),
+        (b"<meta name=csrf-token content='" + b"a" * 8_192 + b"%s'>", b"<html>"),
+    ],
+)
+def test_where_a_token_might_change_more_or_there_are_many_each_page_is_read(head: bytes, html: bytes) -> None:
+    known = read_in_turn(head, SIX, html)
+
+    assert known == [None] * len(SIX)
+
+
+@pytest.mark.parametrize("token", [b"longer-than-those", b"9 /=_-829", b"9+/='-829", b"", b"charset=8"])
+def test_what_is_no_token_of_the_same_length_is_read(token: bytes) -> None:
+    *_, known = read_in_turn(b"<meta name=csrf-token content='%s'>", [*SIX, token])
+
+    assert known is None
+
+
+def test_tokens_of_another_length_are_learnt_in_place_of_the_first() -> None:
+    longer = [token * 2 for token in SIX]
+
+    known = read_in_turn(b"<meta name=csrf-token content='%s'>", SIX + longer)
+
+    assert [each is not None for each in known[6:]] == [False, False, True, True, True, True]
+
+
+def test_once_its_tokens_are_known_no_visitors_token_is_kept() -> None:
+    beginnings = Beginnings()
+    content = b"<!doctype html><html><head><meta name=csrf-token content='%s'></head><body>"
+    for token in SIX:
+        beginnings.read(content.replace(b"%s", token), Reading("/", False, True))
+
+    kept = repr(vars(beginnings)).encode()
+
+    assert b"csrf-token" in kept
+    assert not [token for token in SIX[:-1] if token in kept]
+
+
+def test_beginnings_that_change_do_not_fill_the_memory() -> None:
+    beginnings = Beginnings()
+    content = b"<!doctype html><html><head><meta name=a content='%d'></head><body>"
+    for number in range(1_000):
+        for turn in range(2):
+            beginnings.read(content % turn, Reading(f"/{number}", False, True))
+
+    kept = repr(vars(beginnings)).count("doctype")
+
+    assert 0 < kept <= 64
 
 
 @given(

@@ -7,12 +7,13 @@ tokenized again. What is remembered is no more than that one's beginning: see `B
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from string import ascii_letters, digits
 from typing import NamedTuple
 
-from consentgate.page_reader import ATTRIBUTES, repeated
+from consentgate.page_reader import ATTRIBUTES, TAG, repeated
 
 __all__ = [
     "CHARSET_WINDOW",
@@ -37,9 +38,13 @@ CHARSET_WINDOW = 1_024
 
 _LONGEST_KNOWN = 8_192  # bytes of a beginning that is remembered
 _MOST_KNOWN = 256  # of these: 2 MB at the very most
+_MOST_CHANGING = 64  # beginnings that change, each kept until the next one at its address comes
+_MOST_TOKENS = 16  # in one of them
 _MOST_FRONTS = 2_097_152  # bytes of beginnings that are kept with their markup, …
 _AROUND_FRONT = 1_024  # … with what Python itself needs for each, its key and the path in that
 
+_IN_TOKENS = (ascii_letters + digits + "+/=_-").encode()
+_RUN = re.compile(rb"[^\0]+")
 _LANGUAGE = re.compile(rb"[a-zA-Z0-9-]{1,35}")
 _AMP = frozenset(mark + kind for mark in (b"amp", b"\xe2\x9a\xa1") for kind in (b"", b"4ads", b"4email"))
 _UTF_8 = (b"utf-8", b"utf8")
@@ -66,6 +71,7 @@ def _plain_head(name: bytes) -> bytes:
 
 
 PLAIN_HEAD = re.compile(repeated(_plain_head(b"raw"), b"+"), re.IGNORECASE)
+_PART_OF_HEAD = re.compile(_plain_head(b"raw"), re.IGNORECASE)
 # The beginning as most pages have it, at one go. Each tag is read as by itself; with anything else between them, or in
 # the head, there is no match.
 _BLANKS = rb"[\t\n\f\r ]*+"
@@ -79,12 +85,14 @@ _USUAL = re.compile(
     + _BLANKS
     + rb"<head"
     + _REST
+    + rb"(?P<before_charset>"
     + repeated(_plain_head(b"raw1"))
+    + rb")"
     + rb"(?:<meta(?=[\t\n\f\r />])(?=[^>]*charset)(?P<of_meta>"
     + ATTRIBUTES
-    + rb")>"
+    + rb")>(?P<after_charset>"
     + repeated(_plain_head(b"raw2"))
-    + rb")?(?P<end_of_head></head)"
+    + rb"))?(?P<end_of_head></head)"
     + _REST
     + _BLANKS
     + rb"<body"
@@ -131,21 +139,68 @@ class Reading(NamedTuple):
     charset_known: bool
 
 
+class Token(NamedTuple):
+    """Say where each page has a token of its own, of the same length: a form's, say, or a nonce.
+
+    Args:
+        start: index in the page of its first byte.
+        end: index after its last one.
+        then: what stands between it and the next one, or the end of the beginning.
+    """
+
+    start: int
+    end: int
+    then: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Keep how a page began, up to the end of its `<body>` tag, and what was learnt about it on the way."""
+    """Keep how pages begin, up to the end of the `<body>` tag, and what was learnt about it on the way.
+
+    Args:
+        text: that beginning, or as much of it as stands before the first token.
+        head_at: index in the page where the head's markup goes.
+        end: index after the `<body>` tag, where the body's goes.
+        of_head: what is known where the head's markup goes.
+        of_body: … and where the body's does.
+        tokens: what changes from one page to the next.
+        came_twice: whether it came twice in a row at its address, without any change.
+    """
 
     text: bytes
-    to_head: bytes  # what comes before the head's markup
-    to_body: bytes  # … and between the head's and the body's
+    head_at: int
+    end: int
     of_head: Beginning
     of_body: Beginning
-    came_twice: bool = False  # in a row, at its address
+    tokens: Sequence[Token] = ()
+    came_twice: bool = False
+
+    def begins(self, page: bytes) -> bool:
+        """Tell whether a page begins so."""
+        if not page.startswith(self.text):
+            return False
+        for start, end, then in self.tokens:  # noqa: SIM110 - a generator would take longer than what it looks at
+            if not (_is_token(page[start:end]) and page.startswith(then, end)):
+                return False
+        return True
 
     def spliced(self, page: bytes, head: bytes, body: bytes) -> bytes:
         """Return the first piece of a page that begins so, with its markup."""
-        rest = memoryview(page)[len(self.text) :]  # copied once only
-        return b"".join((self.to_head, head, self.to_body, body, rest))
+        piece = memoryview(page)  # copied once only
+        return b"".join((piece[: self.head_at], head, piece[self.head_at : self.end], body, piece[self.end :]))
+
+    def with_tokens(self, spans: Sequence[tuple[int, int]]) -> Known:
+        """Return the same for pages that have other tokens, which are not kept.
+
+        Args:
+            spans: from where to where they stand, in order.
+        """
+        starts = [*(start for start, _ in spans), self.end]
+        tokens = [
+            Token(start, end, self.text[end:following])
+            for (start, end), following in zip(spans, starts[1:], strict=True)
+        ]
+        return replace(self, text=self.text[: starts[0]], tokens=tokens)
 
 
 class Beginnings:
@@ -154,6 +209,8 @@ class Beginnings:
     def __init__(self) -> None:
         self._known: dict[tuple[str, bool, bool], Known] = {}
         self._seen: dict[tuple[str, bool, bool], int] = {}  # a hash of what each began with the last time
+        # What began in yet another way, until it is compared with the next; `None` where that showed no tokens.
+        self._changing: dict[tuple[str, bool, bool], Known | None] = {}
 
     def known(self, page: bytes, reading: tuple[str, bool, bool]) -> Known | None:
         """Return the beginning that a page begins with, or `None` when it begins as none before it at its address.
@@ -163,7 +220,7 @@ class Beginnings:
             reading: the fields of a `Reading`, how it is to be read.
         """
         known = self._known.get(reading)
-        return known if known is not None and page.startswith(known.text) else None
+        return known if known is not None and known.begins(page) else None
 
     def splice(self, page: bytes, reading: Reading, markup: Callable[[Beginning], Markup]) -> bytes | None:
         """Put markup into the first piece of a page, or return `None` when it does not begin as one before it did.
@@ -183,21 +240,42 @@ class Beginnings:
         return known.spliced(page, of_head.head, of_body.body)
 
     def learn(self, reading: tuple[str, bool, bool], known: Known) -> None:
-        """Keep a beginning that came twice in a row, in place of the one that was known.
+        """Keep a beginning that came twice in a row, or twice but for its tokens, in place of the one that was known.
 
-        Few are kept, and none that is long. What is in one visitor's page alone, a token say, never is.
+        Few are kept, and none that is long. What is in one visitor's page alone is not: a token's place is, and while
+        it is to be found out, the last page's beginning.
         """
-        if len(known.text) + len(reading[0]) > _LONGEST_KNOWN:  # visitors make up addresses
+        if known.end + len(reading[0]) > _LONGEST_KNOWN:  # visitors make up addresses
             return
-        seen = hash(known.text)
-        if self._seen.get(reading) != seen:
-            if len(self._seen) >= _MOST_KNOWN:
-                self._seen.clear()
-            self._seen[reading] = seen
+        seen, before = hash(known.text), self._seen.get(reading)
+        if seen == before:
+            self._keep(reading, replace(known, came_twice=True))
             return
+        if len(self._seen) >= _MOST_KNOWN:
+            self._seen.clear()
+        self._seen[reading] = seen
+        if before is not None:
+            self._compare(reading, known)
+
+    def _compare(self, reading: tuple[str, bool, bool], known: Known) -> None:
+        """Find the tokens of pages that begin in another way each time; where there is more to it, nothing is kept."""
+        last = self._changing.get(reading, known)
+        if last is None:
+            return
+        if len(self._changing) >= _MOST_CHANGING:
+            self._changing.clear()
+        self._changing[reading] = known
+        if last is known or last.end != known.end:
+            return
+        self._changing[reading] = None
+        if spans := _tokens_between(last.text, known.text):
+            del self._changing[reading]
+            self._keep(reading, known.with_tokens(spans))
+
+    def _keep(self, reading: tuple[str, bool, bool], known: Known) -> None:
         if len(self._known) >= _MOST_KNOWN:
             self._known.clear()
-        self._known[reading] = replace(known, came_twice=True)
+        self._known[reading] = known
 
     def read(self, page: bytes, reading: tuple[str, bool, bool]) -> Known | None:
         """Read the beginning of a page at one go, or return `None` when only an `Injector` can tell.
@@ -217,7 +295,7 @@ class Beginnings:
         if beginning is None:
             return None
         end, head_at = usual.end(), usual.start("end_of_head")
-        known = Known(page[:end], page[:head_at], page[head_at:end], beginning, beginning)
+        known = Known(page[:end], head_at, end, beginning, beginning)
         self.learn(reading, known)
         return known
 
@@ -243,6 +321,46 @@ class Fronts(dict[Hashable, tuple[bytes, bytes]]):
             self.clear()
             self._size = _room(text, front)
         self[key] = text, front
+
+
+def _tokens_between(one: bytes, other: bytes) -> list[tuple[int, int]]:
+    """Return from where to where two usual beginnings of the same length have tokens; none when more sets them apart.
+
+    A token stands in the quoted value of an attribute, or in the text of a title, a script or a style sheet, where
+    whatever token stands there changes nothing of how the beginning is read.
+    """
+    differing = (int.from_bytes(one, "big") ^ int.from_bytes(other, "big")).to_bytes(len(one), "big")
+    spans: list[tuple[int, int]] = []
+    for run in _RUN.finditer(differing):
+        if spans and run.end() <= spans[-1][1]:
+            continue
+        start = len(one[: run.start()].rstrip(_IN_TOKENS))
+        end = len(one) - len(one[run.start() :].lstrip(_IN_TOKENS))
+        are_tokens = end >= run.end() and _is_token(one[start:end]) and _is_token(other[start:end])
+        if not are_tokens or len(spans) == _MOST_TOKENS:
+            return []
+        spans.append((start, end))
+    usual = _USUAL.fullmatch(one)
+    places = [] if usual is None else list(_places_of_tokens(usual))
+    return spans if all(any(start <= at and to <= end for start, end in places) for at, to in spans) else []
+
+
+def _is_token(part: bytes) -> bool:
+    return not part.strip(_IN_TOKENS) and part.lower().find(b"charset") < 0  # of which a <meta> could speak
+
+
+def _places_of_tokens(usual: re.Match[bytes]) -> Iterator[tuple[int, int]]:
+    """Yield from where to where in a usual beginning a token may stand."""
+    text = usual.string
+    for parts in ("before_charset", "after_charset"):
+        for part in _PART_OF_HEAD.finditer(text, *usual.span(parts)):
+            tag = TAG.match(text, part.start())
+            if tag is None:  # white space
+                continue
+            for value in _NAME_AND_VALUE.finditer(text, tag.start(3), tag.end(3)):
+                yield from (value.span(quoted) for quoted in (2, 3))
+            if part["raw"]:
+                yield tag.end(), text.rindex(b"</", 0, part.end())
 
 
 def _room(text: bytes, front: bytes) -> int:

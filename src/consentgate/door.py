@@ -289,7 +289,7 @@ class Door:
                     return None
             elif body != prefilter.kept.get(address) and not prefilter.knows(body, address):
                 known = self._beginning(visit, body, charset)
-                if prefilter.may_be_in(body, address, len(known.text) if known else 0):
+                if prefilter.may_be_in(body, address, known.end if known else 0):
                     return None
         if not prepared.is_due:
             if length is not None and not last and prefilter is not None:
@@ -309,16 +309,17 @@ class Door:
             front = self._fronts.get(key)
         except TypeError:  # a server's bytearray, say
             return None
-        if front is None or not body.startswith(front[0]):
+        if front is not None and body.startswith(front[0]):
+            text, begins = front
+            body = b"".join((begins, memoryview(body)[len(text) :]))  # copied once only
+        else:
             known = known or self._beginning(visit, body, charset)
             if known is None:
                 return None
             words = words_for(visit, standing, known.of_body, charset)
-            front = known.text, known.spliced(known.text, prepared.head, words)
             if known.came_twice and visit.plain_path is not None:
-                self._fronts.keep(key, *front)
-        text, begins = front
-        body = b"".join((begins, memoryview(body)[len(text) :]))  # copied once only
+                self._fronts.keep(key, known.text, known.spliced(known.text, prepared.head, words))
+            body = known.spliced(body, prepared.head, words)
         if length is not None:
             headers = start["headers"]
             headers.remove(length)

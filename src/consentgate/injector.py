@@ -378,8 +378,8 @@ class Injector:
         """Remember this beginning when it came in one piece and all that was decided follows from it alone."""
         if len(self._inserts) == 2:
             page, (head_at, _) = body.string, self._inserts[0]
-            text, to_head, to_body = page[: body.end()], page[:head_at], page[head_at : body.end()]
-            beginnings.learn(self._reading, Known(text, to_head, to_body, self._of_head, self._beginning))
+            known = Known(page[: body.end()], head_at, body.end(), self._of_head, self._beginning)
+            beginnings.learn(self._reading, known)
 
     def _skip_links(self, data: bytes, at: int) -> int:
         """Find the end of the links to parts of the page that a body begins with; in doubt there are none."""
