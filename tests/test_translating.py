@@ -93,6 +93,14 @@ def test_a_new_language_begins_with_every_text_and_with_what_cldr_knows(site: Pa
     assert texts.get("banner.title") == ""
 
 
+def test_a_language_with_a_form_for_millions_is_begun_as_well(site: Path) -> None:
+    run("--policy", site, "--add", "es")  # Babel 2.19 has such a form for it; before, it has two
+
+    texts = texts_for("es", load_policy(site).texts)
+    said = [texts.duration(count, "hours") for count in (1, 2, 999, 1_000_000)]
+    assert said == ["1 hora", "2 horas", "999 horas", "1000000 horas"]
+
+
 def test_what_a_translator_wrote_is_read_at_the_next_start(site: Path) -> None:
     run("--policy", site, "--add", "pl")
     translate(site.parent / "texts" / "pl.po", "category_surveys.title", "Ankiety")

@@ -51,6 +51,16 @@ def in_cldr(language: str) -> Locale:
     return Locale.parse({"en": "en_GB", "pt": "pt_PT"}.get(language, language))
 
 
+# Words that the Unicode consortium spells anew since the data that came with Babel 2.19.
+SPELT_ANEW = {"ঘন্টা": "ঘণ্টা", "জানুয়ারী": "জানুয়ারি", "ফেব্রুয়ারী": "ফেব্রুয়ারি"}
+
+
+def in_words_of_today(text: str) -> str:
+    for before, now in SPELT_ANEW.items():
+        text = text.replace(before, now)
+    return text
+
+
 def test_english_is_the_source() -> None:
     assert SOURCE_LANGUAGE == "en"
     assert LANGUAGES[0] == "en"
@@ -192,7 +202,7 @@ def test_durations_are_said_as_the_language_says_them(language: str, unit: str) 
     for count in [*range(1, 125), 184, 200, 365, 400]:
         length = timedelta(seconds=count * seconds)
         expected = format_timedelta(length, granularity=unit[:-1], threshold=1e9, locale=locale)  # type: ignore[arg-type]
-        assert texts.duration(count, unit) == expected.translate(
+        assert texts.duration(count, unit) == in_words_of_today(expected).translate(
             str.maketrans("0123456789", texts.get("language.digits"))
         )
 
@@ -241,7 +251,9 @@ def test_dates_are_written_as_the_language_writes_them(language: str, month: int
 
     expected = format_date(day, "long", locale=in_cldr(language))
 
-    assert texts.date(day) == expected.translate(str.maketrans("0123456789", texts.get("language.digits")))
+    assert texts.date(day) == in_words_of_today(expected).translate(
+        str.maketrans("0123456789", texts.get("language.digits"))
+    )
 
 
 def test_a_duration_is_read_where_it_is_said_exactly() -> None:

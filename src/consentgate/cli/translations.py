@@ -30,7 +30,7 @@ _TAG = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")
 _KEY = re.compile(r"(\w+) = ")
 _TABLE = re.compile(r"\[(\w+)\]")
 _ABOUT_THE_FILE = ("language.tag", "language.plural")
-_MOST_COUNTED = 1_000  # among so many numbers each plural form of a language occurs
+_MOST_COUNTED = 1_000  # among so many numbers each plural form occurs that a duration may need
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +149,10 @@ def update_catalogue(path: Path, messages: Sequence[Message], *, write: bool = T
     language = path.stem
     old = _read(path) if path.exists() else None
     try:
-        given = _from_cldr(language)
+        catalog = _empty_copy(old, language)
+        given = _from_cldr(language, catalog)
     except (UnknownLocaleError, ValueError):
         raise UntranslatableError(f"Nothing is known of a language {language}.") from None
-    catalog = _empty_copy(old, language)
     for message in messages:
         _carry_over(message, old, catalog, given)
     if write:
@@ -242,7 +242,7 @@ _A_DAY = 24 * 60 * 60  # seconds
 _SECONDS = dict(zip(UNITS, (60, 3600, _A_DAY, 7 * _A_DAY, 30 * _A_DAY, 365 * _A_DAY), strict=True))
 
 
-def _from_cldr(language: str) -> dict[str, tuple[str, ...]]:
+def _from_cldr(language: str, catalog: Catalog) -> dict[str, tuple[str, ...]]:
     from babel import Locale
     from babel.core import get_global
 
@@ -256,25 +256,24 @@ def _from_cldr(language: str) -> dict[str, tuple[str, ...]]:
         "language.digits": "".join(chr(zero + digit) for digit in range(10)),
     }
     texts = about | _lists_of(locale) | _dates_of(locale)
-    return {key: (text,) for key, text in texts.items()} | _durations_of(locale)
+    return {key: (text,) for key, text in texts.items()} | _durations_of(locale, catalog)
 
 
-def _durations_of(locale: Locale) -> dict[str, tuple[str, ...]]:
-    """Write the forms of "184 days" for the numbers of each plural form."""
+def _durations_of(locale: Locale, catalog: Catalog) -> dict[str, tuple[str, ...]]:
+    """Write the forms of "184 days" for the numbers of each plural form of a catalogue."""
     from babel.dates import format_timedelta
-    from babel.messages.plurals import get_plural
 
-    rule = get_plural(locale)
-    form_of = c2py(rule.plural_expr)
+    form_of = c2py(catalog.plural_expr)
     # The largest number of each form: small ones may have words of their own, such as the Arabic for two days.
     example = {form_of(number): number for number in range(_MOST_COUNTED)}
 
     def written(form: int, unit: str) -> str:
-        length = timedelta(seconds=example[form] * _SECONDS[unit])
+        number = example.get(form, _MOST_COUNTED - 1)  # one for millions, say, is never asked for
+        length = timedelta(seconds=number * _SECONDS[unit])
         text = format_timedelta(length, unit.removesuffix("s"), threshold=float("inf"), format="long", locale=locale)  # type: ignore[arg-type]
-        return text.replace(str(example[form]), "{count}")
+        return text.replace(str(number), "{count}")
 
-    return {f"duration.{unit}": tuple(written(form, unit) for form in range(rule.num_plurals)) for unit in UNITS}
+    return {f"duration.{unit}": tuple(written(form, unit) for form in range(catalog.num_plurals)) for unit in UNITS}
 
 
 def _lists_of(locale: Locale) -> dict[str, str]:
