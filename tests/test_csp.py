@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consentgate.csp import enforced, is_wide_enough, lets_frame_in, nonce_of, widened
+from consentgate.csp import Widening, enforced, is_wide_enough, lets_frame_in, nonce_of, widened
 
 TAGS = "https://*.tags.example"
 NEEDED = {"script-src": (TAGS,), "connect-src": ("https://hits.example", TAGS), "img-src": ("https://hits.example",)}
@@ -200,6 +200,88 @@ def words_of(policy: str) -> set[str]:
 @given(st.text(max_size=80))
 def test_any_text_can_be_widened(policy: str) -> None:
     assert is_wide_enough([widened(policy, NEEDED)], NEEDED)
+
+
+# Whole headers, one after the other: what is remembered of one changes nothing for the next
+
+EVERYTHING = {**NEEDED, "frame-src": ("https://frames.example",)}
+nonces = st.sampled_from(
+    [
+        "'nonce-abc'",
+        "'nonce-0'",
+        "'nonce-1'",
+        "'NONCE-Abc='",
+        "'nonce-d+/-_9=='",
+        "'nonce-'",
+        "x'nonce-a'",
+        "'nonce-a'x",
+    ]
+)
+with_nonces = st.builds(lambda name, values: " ".join([name, *values]), names, st.lists(sources | nonces, max_size=4))
+headers = st.lists(st.lists(with_nonces, max_size=4).map("; ".join), min_size=1, max_size=2).map(",".join)
+
+
+@settings(deadline=None)
+@given(st.lists(headers, min_size=1, max_size=8))
+def test_each_header_becomes_what_its_policy_becomes_by_itself(several: list[str]) -> None:
+    widening = Widening(NEEDED, EVERYTHING)
+
+    became = [widening.of(header.encode()) for header in several]
+
+    assert [one.value.decode() for one in became] == [widened(header, NEEDED) for header in several]
+    assert [one.script_nonce for one in became] == [nonce_of([header], "script-src") for header in several]
+    assert [one.style_nonce for one in became] == [nonce_of([header], "style-src") for header in several]
+    assert [one.form.lets_all_in for one in became] == [
+        is_wide_enough([widened(header, NEEDED)], EVERYTHING) for header in several
+    ]
+
+
+@settings(deadline=None)
+@given(st.lists(st.text(st.characters(max_codepoint=255), max_size=60), max_size=4))
+def test_any_header_can_be_widened(several: list[str]) -> None:
+    widening = Widening(NEEDED, EVERYTHING)
+
+    became = [widening.of(header.encode("latin-1")).value.decode("latin-1") for header in several]
+
+    assert became == [widened(header, NEEDED) for header in several]
+
+
+@pytest.mark.parametrize("header", ["'nonce-B' x; default-src 'self'", " 'nonce-B' x, default-src 'self'"])
+def test_a_nonce_where_none_belongs_stays_what_it_is(header: str) -> None:
+    assert b"'nonce-b' x" in Widening(NEEDED, EVERYTHING).of(header.encode()).value.lower()
+
+
+def test_headers_that_differ_by_their_nonce_have_one_form() -> None:
+    widening = Widening(NEEDED, EVERYTHING)
+
+    first, second = (widening.of(b"script-src 'nonce-%s' 'nonce-b'" % nonce) for nonce in (b"a", b"c"))
+    other = widening.of(b"script-src 'nonce-b' 'nonce-b'")
+
+    assert first.form is second.form
+    assert first.form is not other.form
+    assert (first.script_nonce, second.script_nonce) == ("a", "c")
+
+
+def test_no_nonce_is_kept_and_headers_do_not_fill_the_memory() -> None:
+    widening = Widening(NEEDED, EVERYTHING)
+    for number in range(1_000):
+        widening.of(b"default-src 'nonce-secret%d'; img-src https://%d.example" % (number, number))
+        widening.of(b"img-src https://%d.example" % number)
+
+    kept = repr(vars(widening))
+
+    assert "secret" not in kept
+    assert 0 < kept.count("img-src https://") <= 4 * 32
+
+
+def test_a_long_header_is_not_kept() -> None:
+    widening = Widening(NEEDED, EVERYTHING)
+    before = repr(vars(widening))
+
+    long = widening.of(b"default-src 'self'; img-src " + b"https://a.example " * 1_000)
+
+    assert TAGS.encode() in long.value
+    assert repr(vars(widening)) == before
 
 
 # Wide enough

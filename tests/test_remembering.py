@@ -329,7 +329,7 @@ def test_beginnings_with_their_markup_do_not_fill_the_memory() -> None:
     for number in range(1_000):
         for _ in range(6):
             at_once(site, {**request(), "path": f"/{number}", "raw_path": b"/%d" % number})
-        kept.append(sum(len(text) + len(front) for text, front in site._door._fronts.values()))
+        kept.append(sum(front.known.end + len(front.words) + len(front.text) for front in site._door._fronts.values()))
 
     assert 0 < max(kept) <= 2_097_152
 
@@ -354,6 +354,71 @@ def test_the_way_back_is_that_of_the_page_although_others_began_alike(changes: d
     answers = [at_once(site, {**request(), "path": path, **changes})[1]["body"] for _ in range(2)]
 
     assert all(b'name="back" ' + back in answer for answer in answers), answers
+
+
+def pages_with_nonces(answers: dict[str, bool], *, in_head: bool) -> list[tuple[bytes, bytes, bytes]]:
+    """Return the nonce, the policy and the body of some pages of a site that draws a nonce for each."""
+    drawn = [b"%d+/_-%d=" % (number, number**3 + 100) for number in range(4, 10)]
+    turns = iter(drawn)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        nonce = next(turns)
+        policy = b"default-src 'self'; script-src 'nonce-%s'; style-src 'nonce-%s'" % (nonce, nonce)
+        headers = [(b"content-type", b"text/html; charset=utf-8"), (b"content-security-policy", policy)]
+        script = b'<script nonce="%s">1</script>' % nonce if in_head else b""
+        body = b"<!doctype html><html lang=en><head>" + script + b"</head><body><p>text"
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    site, pages = make_site(app, POLICY), []
+    for nonce in drawn:
+        start, piece = at_once(site, request(answers=answers))
+        pages.append((nonce, dict(start["headers"])[b"content-security-policy"], piece["body"]))
+    return pages
+
+
+@pytest.mark.parametrize("in_head", [True, False])
+def test_markup_has_the_nonce_of_its_own_page(in_head: bool) -> None:
+    for nonce, policy, body in pages_with_nonces({}, in_head=in_head):
+        assert policy.count(b"'nonce-%s'" % nonce) == policy.count(b"'nonce-") == 2
+        assert body.count(b'nonce="%s"' % nonce) == body.count(b"nonce=") == 2 + in_head
+        assert b'<link nonce="%s" rel="stylesheet"' % nonce in body
+        assert BANNER in body
+
+
+@pytest.mark.parametrize("answers", [{}, REFUSED], ids=["undecided", "refused"])
+def test_what_brings_a_tag_of_a_later_piece_to_life_has_the_nonce_of_its_page(answers: dict[str, bool]) -> None:
+    pieces = [
+        b"<!doctype html><html lang=en><head></head><body><p>text",
+        b"<img src='https://www.google-analytics.com/a'>",
+    ]
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        policy = b"script-src 'nonce-abc'"
+        headers = [(b"content-type", b"text/html; charset=utf-8"), (b"content-security-policy", policy)]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        for piece in pieces:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+    site = make_site(app, POLICY)
+    bodies = [b"".join(sent.get("body", b"") for sent in at_once(site, request(answers=answers))) for _ in range(6)]
+
+    assert all(b"<img data-consent=" in body for body in bodies)
+    assert all(body.count(b'<script nonce="abc" ') == body.count(b"<script ") for body in bodies)
+    assert (b"data-page=" in bodies[-1]) == (not answers)
+
+
+def test_with_consent_scripts_have_the_nonce_and_the_policy_lets_them_in() -> None:
+    for nonce, policy, body in pages_with_nonces(GRANTED, in_head=True):
+        assert b"script-src 'nonce-%s' https://*.googletagmanager.com" % nonce in policy
+        assert body.count(b'<script nonce="%s"' % nonce) == body.count(b"<script") >= 2
+
+
+def test_after_a_refusal_a_page_with_a_nonce_is_the_applications_own() -> None:
+    for nonce, policy, body in pages_with_nonces(REFUSED, in_head=True):
+        assert b"googletagmanager" not in policy
+        assert body == b'<!doctype html><html lang=en><head><script nonce="%s">1</script></head><body><p>text' % nonce
 
 
 def written(*, granted: bool, at: float = NOW, key: str = KEY) -> bytes:

@@ -21,6 +21,7 @@ __all__ = [
     "PLAIN_HEAD",
     "Beginning",
     "Beginnings",
+    "Front",
     "Fronts",
     "Known",
     "Markup",
@@ -164,7 +165,7 @@ class Known:
         of_head: what is known where the head's markup goes.
         of_body: … and where the body's does.
         tokens: what changes from one page to the next.
-        came_twice: whether it came twice in a row at its address, without any change.
+        comes_again: whether it came twice in a row at its address, save for its tokens.
     """
 
     text: bytes
@@ -173,7 +174,7 @@ class Known:
     of_head: Beginning
     of_body: Beginning
     tokens: Sequence[Token] = ()
-    came_twice: bool = False
+    comes_again: bool = False
 
     def begins(self, page: bytes) -> bool:
         """Tell whether a page begins so."""
@@ -186,8 +187,8 @@ class Known:
 
     def spliced(self, page: bytes, head: bytes, body: bytes) -> bytes:
         """Return the first piece of a page that begins so, with its markup."""
-        piece = memoryview(page)  # copied once only
-        return b"".join((piece[: self.head_at], head, piece[self.head_at : self.end], body, piece[self.end :]))
+        rest = memoryview(page)[self.end :]  # copied once only
+        return b"".join((page[: self.head_at], head, page[self.head_at : self.end], body, rest))
 
     def with_tokens(self, spans: Sequence[tuple[int, int]]) -> Known:
         """Return the same for pages that have other tokens, which are not kept.
@@ -200,7 +201,7 @@ class Known:
             Token(start, end, self.text[end:following])
             for (start, end), following in zip(spans, starts[1:], strict=True)
         ]
-        return replace(self, text=self.text[: starts[0]], tokens=tokens)
+        return replace(self, text=self.text[: starts[0]], tokens=tokens, comes_again=True)
 
 
 class Beginnings:
@@ -249,7 +250,7 @@ class Beginnings:
             return
         seen, before = hash(known.text), self._seen.get(reading)
         if seen == before:
-            self._keep(reading, replace(known, came_twice=True))
+            self._keep(reading, replace(known, comes_again=True))
             return
         if len(self._seen) >= _MOST_KNOWN:
             self._seen.clear()
@@ -300,27 +301,40 @@ class Beginnings:
         return known
 
 
-class Fronts(dict[Hashable, tuple[bytes, bytes]]):
-    """Hold how pages begin, and how they do once the markup is in, by what decides about the markup."""
+class Front(NamedTuple):
+    """Hold how pages begin, and what is put into them.
+
+    Args:
+        known: how they begin.
+        words: the body's markup.
+        text: how they begin with all their markup; empty where that changes from one page to the next.
+    """
+
+    known: Known
+    words: bytes
+    text: bytes
+
+
+class Fronts(dict[Hashable, Front]):
+    """Hold how pages begin, and what is put into them, by what decides about that."""
 
     def __init__(self) -> None:
         super().__init__()
         self._size = 0  # bytes
 
-    def keep(self, key: Hashable, text: bytes, front: bytes) -> None:
+    def keep(self, key: Hashable, front: Front) -> None:
         """Keep one.
 
         Args:
             key: what decides about the markup, beside how the page begins.
-            text: how it begins as the application wrote it.
-            front: how it begins with the markup.
+            front: how the page begins, and what is put in.
         """
         before = self.get(key)
-        self._size += _room(text, front) - (0 if before is None else _room(*before))
+        self._size += _room(front) - (0 if before is None else _room(before))
         if self._size > _MOST_FRONTS:
             self.clear()
-            self._size = _room(text, front)
-        self[key] = text, front
+            self._size = _room(front)
+        self[key] = front
 
 
 def _tokens_between(one: bytes, other: bytes) -> list[tuple[int, int]]:
@@ -363,9 +377,9 @@ def _places_of_tokens(usual: re.Match[bytes]) -> Iterator[tuple[int, int]]:
                 yield tag.end(), text.rindex(b"</", 0, part.end())
 
 
-def _room(text: bytes, front: bytes) -> int:
+def _room(front: Front) -> int:
     """Return the memory that something kept takes, in bytes, or a little more."""
-    return len(text) + len(front) + _AROUND_FRONT
+    return front.known.end + len(front.words) + len(front.text) + _AROUND_FRONT
 
 
 @lru_cache(maxsize=64)  # a site's pages have few, and reading them takes as long as all the rest of the beginning

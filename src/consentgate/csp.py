@@ -4,14 +4,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
-__all__ = ["Sources", "enforced", "is_wide_enough", "lets_frame_in", "nonce_of", "widened"]
+__all__ = [
+    "Sources",
+    "Widened",
+    "Widening",
+    "enforced",
+    "is_wide_enough",
+    "lets_frame_in",
+    "nonce_of",
+    "widened",
+]
 
 Sources = Mapping[str, Sequence[str]]
 """Source expressions by directive, for example `{"connect-src": ["https://*.google-analytics.com"]}`."""
 
 _NONCE = re.compile(r"'(?i:nonce)-([A-Za-z0-9+/_-]+={0,2})'")
+# What stands before a nonce, and that. A quote comes first, so that `re` looks for that alone: most policies have few.
+_EACH_NONCE = re.compile(r"('[nN][oO][nN][cC][eE]-)([A-Za-z0-9+/_-]+={0,2})(?=')")
+_MOST_FORMS = 32  # of policies that are remembered, each of
+_LONGEST_FORM = 8_192  # bytes at the most
 # CSP 3, 6.8.3: which directive is asked when one is missing.
 _FALLBACKS: Mapping[str, tuple[str, ...]] = {
     "script-src": ("script-src-elem", "script-src", "default-src"),
@@ -27,8 +42,124 @@ _ENFORCED: Sources = {
     "img-src": ("'self'", "data:", "blob:"),
     "frame-src": ("'self'", "data:", "blob:"),
 }
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
 _PORTS = {"https": 443, "http": 80}
 _EVERYTHING = frozenset(("*", "https:"))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Form:
+    """Hold what becomes of policies that differ by their nonces only. Each nonce is a number: which of them it is.
+
+    There is one for all of them, which equals itself alone.
+
+    Args:
+        texts: of the policy as it leaves, with a nonce between each two.
+        numbers: which nonce stands there.
+        script_nonce: which one lets scripts in; `None` where none does.
+        style_nonce: the same for style sheets.
+        lets_all_in: whether such a policy leaves room for what all services of the site need.
+    """
+
+    texts: Sequence[str]
+    numbers: Sequence[int] = ()
+    script_nonce: int | None = None
+    style_nonce: int | None = None
+    lets_all_in: bool = True
+
+
+class Widened(NamedTuple):
+    """Hold what becomes of one page's policy for one choice.
+
+    Args:
+        value: the header's value as it leaves.
+        form: what it says beside its nonces.
+        script_nonce: the nonce that lets scripts in; empty without.
+        style_nonce: the same for style sheets.
+    """
+
+    value: bytes
+    form: _Form
+    script_nonce: str = ""
+    style_nonce: str = ""
+
+
+class Widening:
+    """Widen the policies of pages for one choice. What a policy says is worked out once, whatever its nonces are.
+
+    Args:
+        needed: what has to be let in.
+        everything: what all services of the site need.
+        enforces: hosts that pages may always use, where the site adds a policy of its own; `None` where it does not.
+    """
+
+    def __init__(self, needed: Sources, everything: Sources, enforces: Iterable[str] | None = None) -> None:
+        self._needed = needed
+        self._everything = everything
+        self._forms: dict[tuple[str, ...], _Form] = {}
+        self._without_nonce: dict[bytes, Widened] = {}
+        self.own: Widened | None = None
+        """The policy that the site adds."""
+        if enforces is not None:
+            own = enforced(enforces, needed)
+            self.own = Widened(own.encode("latin-1"), _Form([own], lets_all_in=is_wide_enough([own], everything)))
+
+    def of(self, value: bytes) -> Widened:
+        """Return what becomes of a policy.
+
+        Args:
+            value: its header's value.
+        """
+        if (known := self._without_nonce.get(value)) is not None:
+            return known
+        parts = _EACH_NONCE.split(value.decode("latin-1"))
+        nonces = parts[2::3]
+        parts[2::3] = [str(nonces.index(nonce)) for nonce in nonces]
+        key = tuple(parts)
+        form = self._forms.get(key)
+        if form is None:
+            form = self._form_of("".join(parts))
+            if len(value) <= _LONGEST_FORM:
+                _keep(self._forms, key, form)
+        if nonces:
+            return _filled(form, nonces)
+        known = Widened(form.texts[0].encode("latin-1"), form)
+        if len(value) <= _LONGEST_FORM:
+            _keep(self._without_nonce, value, known)
+        return known
+
+    def _form_of(self, policy: str) -> _Form:
+        """Return what becomes of a policy in which numbers stand for its nonces."""
+        wider = widened(policy, self._needed)
+        text, *parts = _EACH_NONCE.split(wider)
+        texts = [text]
+        for before, after in zip(parts[::3], parts[2::3], strict=True):
+            texts[-1] += before
+            texts.append(after)
+        nonces = (nonce_of([policy], directive) for directive in ("script-src", "style-src"))
+        of_script, of_style = (int(number) if number else None for number in nonces)
+        return _Form(texts, [*map(int, parts[1::3])], of_script, of_style, is_wide_enough([wider], self._everything))
+
+
+def _filled(form: _Form, nonces: Sequence[str]) -> Widened:
+    text = form.texts[0]
+    for number, after in zip(form.numbers, form.texts[1:], strict=True):
+        text += nonces[number] + after
+    of_script, of_style = form.script_nonce, form.style_nonce
+    return Widened(
+        text.encode("latin-1"),
+        form,
+        "" if of_script is None else nonces[of_script],
+        "" if of_style is None else nonces[of_style],
+    )
+
+
+def _keep(known: dict[Key, Value], key: Key, value: Value) -> None:
+    if len(known) >= _MOST_FORMS:
+        known.clear()
+    known[key] = value
 
 
 def nonce_of(policies: Iterable[str], directive: str) -> str:

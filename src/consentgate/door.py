@@ -13,7 +13,7 @@ from enum import Enum, auto
 
 from starlette.types import Message, Send
 
-from consentgate.beginnings import Beginnings, Fronts, Known
+from consentgate.beginnings import Beginnings, Front, Fronts, Known
 from consentgate.caching import (
     individual,
     is_about_caching,
@@ -22,11 +22,12 @@ from consentgate.caching import (
     personal,
     varies_by_encoding,
 )
-from consentgate.gate import ResponseGate, both, nothing, permitted, words_for
+from consentgate.csp import Widened
+from consentgate.gate import ResponseGate, both, nothing, permitted, with_nonces, words_for
 from consentgate.prefilter import Address
 from consentgate.response_kind import is_fragment, media_type_of
 from consentgate.tag_watch import TagWatch
-from consentgate.visit import Site, Standing, Visit
+from consentgate.visit import Prepared, Site, Standing, Visit
 
 __all__ = ["Door"]
 
@@ -42,6 +43,7 @@ class _Meaning(Enum):
     LENGTH = auto()
     CACHING = auto()  # the headers of a personal page are others
     SET_COOKIE = auto()
+    POLICY = auto()  # a Content-Security-Policy
     UNUSUAL = auto()  # for a page: the gate has to look at it
     UNREADABLE = auto()  # for any response: written as servers may read it, but not plainly
 
@@ -50,11 +52,11 @@ _MEANINGS = {
     b"content-type": _Meaning.CONTENT_TYPE,
     b"content-length": _Meaning.LENGTH,
     b"set-cookie": _Meaning.SET_COOKIE,
+    b"content-security-policy": _Meaning.POLICY,
     **dict.fromkeys(
         (
             b"content-disposition",
             b"content-encoding",
-            b"content-security-policy",
             b"content-security-policy-report-only",
             b"link",
         ),
@@ -76,6 +78,7 @@ class _Shape:
     Args:
         type_at: where the content type stands, or `None`.
         length_at: where the length does.
+        policy_at: where a Content-Security-Policy does.
         has_cookie: whether a cookie is set.
         is_about_caching: whether a personal page has other headers in place of some.
         is_unusual: whether the gate has to look at it, if it is a page.
@@ -84,6 +87,7 @@ class _Shape:
 
     type_at: int | None
     length_at: int | None
+    policy_at: int | None
     has_cookie: bool
     is_about_caching: bool
     is_unusual: bool
@@ -93,13 +97,15 @@ class _Shape:
 def _shape_of(names: tuple[object, ...]) -> _Shape:
     meanings = [_meaning(name) for name in names]
     once = (_Meaning.CONTENT_TYPE, _Meaning.LENGTH)
-    type_at, length_at = (meanings.index(each) if each in meanings else None for each in once)
+    sought = (*once, _Meaning.POLICY)
+    type_at, length_at, policy_at = (meanings.index(each) if each in meanings else None for each in sought)
     return _Shape(
         type_at=type_at,
         length_at=length_at,
+        policy_at=policy_at,
         has_cookie=_Meaning.SET_COOKIE in meanings,
         is_about_caching=_Meaning.CACHING in meanings,
-        is_unusual=_Meaning.UNUSUAL in meanings,
+        is_unusual=_Meaning.UNUSUAL in meanings or meanings.count(_Meaning.POLICY) > 1,
         are_readable=_Meaning.UNREADABLE not in meanings and all(meanings.count(each) < 2 for each in once),
     )
 
@@ -125,8 +131,9 @@ class _Shapes(dict[tuple[bytes, ...], _Shape]):
 
 _UNDECIDED = (None, None)
 # The start of a page as it leaves, save for its length; the header that says how long it was, if one does; what its
-# headers call its charset; what it gets; and the address under which it may be kept, empty where it may not.
-_Page = tuple[Message, Header | None, str, Standing, Address]
+# headers call its charset; what it gets; the address under which it may be kept, empty where it may not; and its
+# Content-Security-Policy, if it has one.
+_Page = tuple[Message, Header | None, str, Standing, Address, Widened | None]
 
 
 class Door:
@@ -161,15 +168,17 @@ class Door:
         """
         passes = False  # whether all that follows is none of our business, except trailers
         page: _Page | None = None
+        policy: Widened | None = None  # the page's
         left: list[bytes] = []  # of a page whose pieces are looked at, those that held nothing and have left
         gate: ResponseGate | None = None
 
         def guarded(message: Message) -> Awaitable[None]:
-            nonlocal passes, page, gate
+            nonlocal passes, page, policy, gate
             if passes and message["type"] != "http.response.trailers":
                 return send(message)
             if page is not None:
                 held, page = page, None
+                policy = held[5]
                 if (piece := self._first_piece(visit, held, message)) is not None:
                     if self._prefilter is not None and message.get("more_body", False):
                         left.append(message["body"])
@@ -177,13 +186,13 @@ class Door:
                         passes = True
                     return both(send, held[0], piece)
                 gate = self.gate(visit, send)
-                gate.take_over(held[0], held[2])
+                gate.take_over(held[0], held[2], policy)
             elif left:
                 if self._leaves_as_well(message, left):
                     passes = not message.get("more_body", False)
                     return send(message)
                 gate = self.gate(visit, send)
-                gate.go_on_after(left)
+                gate.go_on_after(left, policy)
                 left.clear()
             elif gate is None:
                 if message["type"] == "http.response.start":
@@ -245,6 +254,15 @@ class Door:
         elif not (standing.grants_everything or address in self._watch.done or self._watch.is_done_at(*address)):
             return _UNDECIDED
         length = None if shape.length_at is None else headers[shape.length_at]
+        policy: Widened | None = None
+        if shape.policy_at is not None:
+            name, value = headers[shape.policy_at]
+            if type(value) is not bytes:
+                return _UNDECIDED
+            policy = standing.prepared.widening.of(value)
+            if policy.value != value:
+                headers = headers.copy()
+                headers[shape.policy_at] = (name, policy.value)
         if shape.has_cookie or shape.is_about_caching or visit.is_individual:
             if set(map(type, values)) != _BYTES or (shape.is_about_caching and varies_by_encoding(headers)):
                 return _UNDECIDED
@@ -261,7 +279,7 @@ class Door:
             headers += [(b"set-cookie", line) for line in visit.housekeeping()]
         start = {**message, "headers": headers}
         if standing.prepared.is_due or self._prefilter is not None:
-            return None, (start, length, media_type.charset, standing, address)
+            return None, (start, length, media_type.charset, standing, address, policy)
         return start, None
 
     def _allowed(self, visit: Visit, headers: HeaderList, shape: _Shape) -> HeaderList:
@@ -278,7 +296,7 @@ class Door:
         """
         if message["type"] != "http.response.body" or visit.places_banner:
             return None
-        start, length, charset, standing, address = page
+        start, length, charset, standing, address, policy = page
         prefilter, prepared = self._prefilter, standing.prepared
         body: bytes = message.get("body", b"")
         last = not message.get("more_body", False)
@@ -304,22 +322,26 @@ class Door:
             prepared,
             charset,
             visit.fields.get(b"sec-fetch-dest"),
+            None if policy is None else policy.form,
         )
         try:
             front = self._fronts.get(key)
         except TypeError:  # a server's bytearray, say
             return None
-        if front is not None and body.startswith(front[0]):
-            text, begins = front
-            body = b"".join((begins, memoryview(body)[len(text) :]))  # copied once only
-        else:
+        if front is None or not front.known.begins(body):
             known = known or self._beginning(visit, body, charset)
             if known is None:
                 return None
-            words = words_for(visit, standing, known.of_body, charset)
-            if known.came_twice and visit.plain_path is not None:
-                self._fronts.keep(key, known.text, known.spliced(known.text, prepared.head, words))
-            body = known.spliced(body, prepared.head, words)
+            front = Front(known, words_for(visit, standing, known.of_body, charset), b"")
+            if known.comes_again and visit.plain_path is not None:
+                if not (known.tokens or (policy is not None and policy.form.numbers)):
+                    begins = known.spliced(known.text, _head(prepared, policy), front.words)
+                    front = front._replace(text=begins)
+                self._fronts.keep(key, front)
+        if front.text:
+            body = b"".join((front.text, memoryview(body)[front.known.end :]))  # copied once only
+        else:
+            body = front.known.spliced(body, _head(prepared, policy), front.words)
         if length is not None:
             headers = start["headers"]
             headers.remove(length)
@@ -352,6 +374,13 @@ class Door:
         seen = known.of_body
         is_unusual = seen is not known.of_head or seen.has_base or seen.has_policy
         return None if is_unusual else known
+
+
+def _head(prepared: Prepared, policy: Widened | None) -> bytes:
+    if policy is None:
+        return prepared.head
+    head = prepared.head if policy.form.lets_all_in else prepared.late_head
+    return with_nonces(head, policy.script_nonce, policy.style_nonce)
 
 
 def _may_tell_of_page(visit: Visit) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import partial
 from itertools import chain
 
 from starlette.types import Message, Send
@@ -13,11 +13,11 @@ from consentgate.beginnings import Beginning, Beginnings, Markup, Reading
 from consentgate.caching import individual, personal, shared, unshared, varies_by_encoding
 from consentgate.compression import Gunzip, Gzip
 from consentgate.cookies import is_expiry, set_cookie_name
-from consentgate.csp import Sources, enforced, is_wide_enough, lets_frame_in, nonce_of, widened
+from consentgate.csp import Widened, lets_frame_in
 from consentgate.injector import Injector
 from consentgate.notices import warn_once, warn_undeclared
 from consentgate.placeholder import MARK, Placeholder
-from consentgate.policy import Category, sources_of
+from consentgate.policy import Category
 from consentgate.printed_tags import TagGate
 from consentgate.rendering import Addresses, Place, filled
 from consentgate.response_kind import BYPASSES, Kind, carries_tags, kind_of, media_type_of, value_of
@@ -25,7 +25,7 @@ from consentgate.rewriter import Rewriter, Surroundings
 from consentgate.tag_watch import Look, TagWatch
 from consentgate.visit import FRAGMENT_HEADERS, Standing, Visit
 
-__all__ = ["ResponseGate", "both", "nothing", "permitted", "words_for"]
+__all__ = ["ResponseGate", "both", "nothing", "permitted", "with_nonces", "words_for"]
 
 HeaderList = list[tuple[bytes, bytes]]
 Fields = Mapping[bytes, bytes]
@@ -62,7 +62,7 @@ class ResponseGate:
     _gzip: Gzip | None = None
     _charset = ""  # what a page's headers call its charset
     _is_head = False  # whether a page's headers go out without the page
-    _policies: Sequence[str] = ()
+    _policies: Sequence[Widened] = ()
 
     def __init__(self, visit: Visit, send: Send, watch: TagWatch, beginnings: Beginnings) -> None:
         self._visit = visit
@@ -138,7 +138,7 @@ class ResponseGate:
             observer.page(self._visit.host)
         self._look = self._watch.look(self._visit, message["status"], headers, fields)
         if _CSP in fields:
-            self._policies = [_text(value) for key, value in headers if key.lower() == _CSP]
+            self._policies = [self._visit.widening.of(value) for key, value in headers if key.lower() == _CSP]
         page = {**message, "headers": self._page_headers(headers, fields)}
         if kind is Kind.PAGE:
             return self._on_page(page, fields)
@@ -172,24 +172,28 @@ class ResponseGate:
             charset_known=bool(self._charset),
         )
 
-    def take_over(self, start: Message, charset: str) -> None:
+    def take_over(self, start: Message, charset: str, policy: Widened | None) -> None:
         """Go on with a page whose first piece is still to come, and whose headers were looked at before.
 
         Args:
             start: the page's start as it leaves, but for its length.
             charset: what it calls the page's charset.
+            policy: its Content-Security-Policy.
         """
         self._start, self._charset = start, charset
+        self._policies = () if policy is None else (policy,)
         self._looks_for_tags = self._visit.site.holds_tags
         if self._visit.prepared.is_due:
             self._reading = self._way_to_read()
 
-    def go_on_after(self, pieces: Iterable[bytes]) -> None:
+    def go_on_after(self, pieces: Iterable[bytes], policy: Widened | None) -> None:
         """Go on with a page of which some has left, in which no tag was, and of which more is to be looked at.
 
         Args:
             pieces: what has left, as it came.
+            policy: the page's Content-Security-Policy.
         """
+        self._policies = () if policy is None else (policy,)
         self._tags = self._new_tag_gate()
         self._rewriter = Rewriter(self._tags.concerns, self._tags.change, self._visit.site.printed_tags.prefilter)
         for piece in pieces:
@@ -391,30 +395,15 @@ class ResponseGate:
 
     def _with_csp(self, headers: HeaderList) -> HeaderList:
         """Let through what the granted services need, on this response alone; with `enforce`, nothing else."""
-        policy, needed = self._visit.site.policy, self._needed_sources
-        changed = [
-            (key, widened(_text(value), needed).encode("latin-1") if key.lower() in _CSP_HEADERS else value)
-            for key, value in headers
-        ]
-        if policy.enforce:
-            changed.append((_CSP, enforced(policy.enforce_allows, needed).encode("latin-1")))
-        return changed
+        widening = self._visit.widening
+        changed = [(key, widening.of(value).value if key.lower() in _CSP_HEADERS else value) for key, value in headers]
+        return changed if widening.own is None else [*changed, (_CSP, widening.own.value)]
 
     @property
-    def _needed_sources(self) -> Sources:
-        """What the page's policy has to let through: what is granted, and what stands in for frames that are not."""
-        visit = self._visit
-        granted = {} if visit.site.is_shared else visit.prepared.sources
-        if not visit.holds_tags or (not visit.site.is_shared and visit.consent.granted >= visit.site.optional):
-            return granted
-        return {**granted, "frame-src": (*granted.get("frame-src", ()), "'self'")}
-
-    @cached_property
-    def _sent_policies(self) -> Sequence[str]:
+    def _sent_policies(self) -> Sequence[Widened]:
         """The policies as this page's browser gets them."""
-        policy, needed = self._visit.site.policy, self._needed_sources
-        sent = [widened(text, needed) for text in self._policies]
-        return [*sent, enforced(policy.enforce_allows, needed)] if policy.enforce else sent
+        own = self._visit.widening.own
+        return self._policies if own is None else [*self._policies, own]
 
     def _markup(self, beginning: Beginning) -> Markup:
         visit, policy = self._visit, self._visit.site.policy
@@ -457,8 +446,7 @@ class ResponseGate:
     @property
     def _starts_later(self) -> bool:
         """Whether the policy the page has now keeps out a service that is accepted on it, until the next page."""
-        policy = self._visit.site.policy
-        return not is_wide_enough(self._sent_policies, sources_of(policy, policy.everything))
+        return not all(policy.form.lets_all_in for policy in self._sent_policies)
 
     def _new_tag_gate(self) -> TagGate:
         """Return what decides about the tags in this visitor's page."""
@@ -472,17 +460,29 @@ class ResponseGate:
             return self._with_nonce(rendering.page_script(_place(visit, around), granted, later=self._starts_later))
 
         def embed(around: Surroundings, address: str) -> str:
-            is_late = not lets_frame_in(self._sent_policies, address)
+            is_late = not lets_frame_in((_text(policy.value) for policy in self._sent_policies), address)
             return f"{Addresses.at(_place(visit, around), site.policy).embed}?{'later=1&' if is_late else ''}"
 
         note = None if site.observer is None else partial(site.observer.tag_withheld, visit.host)
         return TagGate(site.printed_tags, site.policy.essential if granted is None else granted, embed, script, note)
 
     def _with_nonce(self, head: bytes) -> bytes:
-        for tag, directive in ((b"<script ", "script-src"), (b"<link ", "style-src")):
-            if nonce := nonce_of(self._policies, directive):
-                head = head.replace(tag, tag + b'nonce="%s" ' % nonce.encode("ascii"))
-        return head
+        script = next((policy.script_nonce for policy in self._policies if policy.script_nonce), "")
+        style = next((policy.style_nonce for policy in self._policies if policy.style_nonce), "")
+        return with_nonces(head, script, style)
+
+
+def with_nonces(head: bytes, script: str, style: str) -> bytes:
+    """Return a head's markup with the nonces that let its script and its style sheet in.
+
+    Args:
+        head: the markup.
+        script: the nonce for scripts; empty without.
+        style: the nonce for style sheets.
+    """
+    if script:
+        head = head.replace(b"<script ", b'<script nonce="%s" ' % script.encode("ascii"))
+    return head.replace(b"<link ", b'<link nonce="%s" ' % style.encode("ascii")) if style else head
 
 
 def words_for(visit: Visit, standing: Standing, beginning: Beginning, charset: str) -> bytes:

@@ -19,6 +19,7 @@ from consentgate.consent import OUTCOMES, Consent
 from consentgate.consent_cookie import ConsentCookie, CookieTarget, Seal
 from consentgate.cookie_rules import CookieRules
 from consentgate.cookies import domains_to_clear, names_in, only_value, values_of
+from consentgate.csp import Widening
 from consentgate.notices import warn_once
 from consentgate.observer import Observer
 from consentgate.origin import host_of, local_path
@@ -169,6 +170,18 @@ class Site:
         return lambda path: remembered(path) if len(path) <= _LONGEST_KEPT else skips(path)
 
     @cached_property
+    def widening(self) -> Callable[[frozenset[str]], Widening]:
+        """Returns what Content-Security-Policies become for a choice, by the ids of the granted categories."""
+        return lru_cache(_MOST_PREPARED)(self._widening)
+
+    def _widening(self, granted: frozenset[str]) -> Widening:
+        policy, needed = self.policy, sources_of(self.policy, granted)
+        if self.holds_tags and not granted >= self.optional:  # something of ours stands where frames are held back
+            needed["frame-src"] = (*needed.get("frame-src", ()), "'self'")
+        everything = sources_of(policy, policy.everything)
+        return Widening(needed, everything, policy.enforce_allows if policy.enforce else None)
+
+    @cached_property
     def printed_tags(self) -> PrintedTags:
         """Which tags that pages carry by themselves wait for an answer."""
         return PrintedTags(self.policy)
@@ -192,8 +205,9 @@ class Prepared:
         state: what tells this page from others' pages at the same address.
         is_due: whether there is anything to put in; for a visitor who refused, nothing is.
         is_spoken_to: whether the visitor is asked something, or told that a choice is saved.
-        sources: what a Content-Security-Policy has to let through for them.
+        widening: what a Content-Security-Policy becomes.
         head: what goes to the end of the head.
+        late_head: the same, where a policy keeps out some of what may be accepted on the page.
         words: returns the question, or what confirms a choice, for a page's language and for UTF-8 or not: pieces,
             between which the way back is filled in.
     """
@@ -201,8 +215,9 @@ class Prepared:
     state: str
     is_due: bool
     is_spoken_to: bool
-    sources: Mapping[str, Sequence[str]]
+    widening: Widening
     head: bytes
+    late_head: bytes
     words: Callable[[str, bool], Sequence[bytes]]
 
 
@@ -222,14 +237,16 @@ class Preparation:
     def _prepare(self, granted: frozenset[str], undecided: tuple[str, ...], message: str | None) -> Prepared:
         rendering, place = self._site.rendering, self._place
         is_spoken_to = bool(undecided) or message is not None
+        head = partial(rendering.head, place, granted, styled=is_spoken_to, scripted=bool(undecided))
         # The application's own templates may ask what is granted, so that this counts as well.
         put_in = rendering.fingerprint(place, granted, undecided, message)
         return Prepared(
             state=f"{put_in}{_digest(granted)}",
             is_spoken_to=is_spoken_to,
             is_due=is_spoken_to or rendering.has_script(place, granted),
-            sources=sources_of(self._site.policy, granted),
-            head=rendering.head(place, granted, styled=is_spoken_to, scripted=bool(undecided)),
+            widening=self._site.widening(granted),
+            head=head(),
+            late_head=head(later=True),
             words=lru_cache(_MOST_PREPARED)(partial(self._say, undecided, message)),
         )
 
@@ -600,6 +617,12 @@ class Visit(RequestConsent):
     def state(self) -> str:
         """What tells the page this visitor gets from others' pages at the same address."""
         return self.site.rendering.fingerprint(self.place) if self.site.is_shared else self.prepared.state
+
+    @property
+    def widening(self) -> Widening:
+        """What a Content-Security-Policy becomes on this visitor's pages."""
+        site = self.site
+        return site.widening(site.policy.essential) if site.is_shared else self.prepared.widening
 
     @property
     def root(self) -> str:
