@@ -91,7 +91,31 @@ class Rewriter:
 
     def whole(self, page: bytes) -> bytes:
         """Take a page that comes in one piece, and return it changed."""
-        return self._take(page) + self.close()
+        wanted = self._wanted_of(page)
+        if wanted < 0:
+            return self._take(page) + self.close()
+        return self._leave(page, len(page), self._elements(page, wanted) if wanted else [])
+
+    def _wanted_of(self, page: bytes) -> int:
+        """Return up to where a whole page has to be read because of what concerns us; -1 where only reading can tell."""
+        if self._prefilter is None:
+            return -1
+        hits = self._prefilter.hits(page)
+        wanted = looked_at = 0
+        for opener in OPENER.finditer(page, 0, hits[-1] + LONGEST_OPENER + 1 if hits else 0):
+            start = opener.start()
+            tag = TAG.match(page, start)
+            text_end = _text_end(tag, page) if tag else -1
+            if tag is None or text_end < 0:
+                return -1
+            looked_at += text_end - start
+            if looked_at > 4 * len(page) + _LONGEST_TOKEN:
+                return -1
+            if bisect_left(hits, start) == bisect_left(hits, text_end):
+                continue
+            if self._concerns(tag[0], page[tag.end() : min(text_end, tag.end() + LONGEST_TEXT)]):
+                wanted = max(wanted, min(text_end + _AFTER_SCRIPT, len(page)) if _is_script(tag) else text_end)
+        return wanted
 
     def _take(self, chunk: bytes) -> bytes:
         was_held = bool(self._pieces)
