@@ -16,7 +16,7 @@ from starlette.types import Message, Receive, Scope, Send
 from consentgate import ConsentMiddleware, ConsentPolicy
 from tests.conftest import GRANTED, KEY, NOW, REFUSED, consent_cookie, make_policy, request
 
-_UNTIL_KNOWN = 5  # requests after which nothing more is learnt about a page
+_UNTIL_KNOWN = 6  # requests after which nothing more is learnt about a page
 _HEAD = b"<!doctype html><html lang=en><head><meta charset=utf-8><title>Luton</title>"
 _TAG = b'<script async src="https://www.googletagmanager.com/gtag/js?id=G-1"></script>'
 

@@ -35,6 +35,7 @@ from tests.conftest import (
     Headers,
     Listener,
     ask,
+    at_once,
     body,
     consent_cookie,
     make_policy,
@@ -1348,3 +1349,25 @@ async def test_hosts_with_pages_of_their_own_share_nothing_that_is_prepared() ->
     )
 
     assert one is not other
+
+
+@pytest.mark.parametrize("answers", [{}, GRANTED, REFUSED], ids=["undecided", "agreed", "refused"])
+@pytest.mark.parametrize("pieces", [[PAGE], [PAGE[:90], PAGE[90:]], [PAGE[:90], PAGE[90:], "<p>", "<script src="]])
+@pytest.mark.parametrize("kind", [memoryview, bytearray])  # Starlette passes the one on, other frameworks the other
+@pytest.mark.parametrize("first", [True, False], ids=["all", "all_but_the_first"])
+async def test_page_that_is_not_of_the_type_bytes_leaves_as_one_that_is(
+    first: bool, kind: Callable[[bytes], Any], pieces: list[str], answers: dict[str, bool]
+) -> None:
+    def site(kind: Callable[[bytes], Any]) -> ASGIApp:
+        ends = [body(b"", more=False)] if len(pieces) > 1 else []
+        kinds = [kind if first or number else bytes for number in range(len(pieces))]
+        parts = [body(of(piece.encode()), more=len(pieces) > 1) for of, piece in zip(kinds, pieces, strict=True)]
+        return make_site(scripted(start(HTML), *parts, *ends))
+
+    of_kind, of_bytes = site(kind), site(bytes)
+    for _ in range(6):
+        sent, expected = (at_once(each, request(answers=answers)) for each in (of_kind, of_bytes))
+        assert b"".join(message.get("body", b"") for message in sent[1:]) == b"".join(
+            message.get("body", b"") for message in expected[1:]
+        )
+        assert sent[0] == expected[0]

@@ -47,6 +47,7 @@ LAYERS = (
         "placeholder",
         "translations",
     ),
+    ("kept_pages",),
     ("beginnings", "prefilter"),
     ("assets", "page_reader"),
     ("theme",),

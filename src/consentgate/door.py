@@ -7,7 +7,7 @@ gate; so that what leaves is what the gate would have let leave, and the door on
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Hashable
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -24,6 +24,7 @@ from consentgate.caching import (
 )
 from consentgate.csp import Widened
 from consentgate.gate import ResponseGate, both, nothing, permitted, with_nonces, words_for
+from consentgate.kept_pages import KeptPage, KeptPages
 from consentgate.prefilter import Address
 from consentgate.response_kind import is_fragment, media_type_of
 from consentgate.tag_watch import TagWatch
@@ -148,6 +149,7 @@ class Door:
         self._watch = TagWatch(site.policy)
         self._beginnings = Beginnings()
         self._fronts = Fronts()
+        self._kept = KeptPages()
         self._shapes = _Shapes()
         self._signals = (b"Cookie", *site.signal_names)
         self._of_personal = personal((), "", signals=site.signal_names)
@@ -187,7 +189,12 @@ class Door:
                     return both(send, held[0], piece)
                 gate = self.gate(visit, send)
                 gate.take_over(held[0], held[2], policy)
-            elif left:
+                sent = gate.send(message)
+                passes = gate.passes
+                if gate.whole is not None:
+                    self._keep(visit, held, gate, *gate.whole)
+                return sent
+            if left:
                 if self._leaves_as_well(message, left):
                     passes = not message.get("more_body", False)
                     return send(message)
@@ -297,8 +304,12 @@ class Door:
         if message["type"] != "http.response.body" or visit.places_banner:
             return None
         start, length, charset, standing, address, policy = page
+        if address in self._kept.addresses and (same := self._same_page(visit, page, message)) is not None:
+            return same
         prefilter, prepared = self._prefilter, standing.prepared
         body: bytes = message.get("body", b"")
+        if type(body) is not bytes:
+            return None
         last = not message.get("more_body", False)
         known: Known | None = None
         if prefilter is not None:
@@ -311,7 +322,7 @@ class Door:
                     return None
         if not prepared.is_due:
             if length is not None and not last and prefilter is not None:
-                start["headers"].remove(length)
+                _set_length(start, length, None)
             return message
         # The way back is the path; all else that is put in follows from these, and from how the page begins.
         scope = visit.scope
@@ -343,13 +354,35 @@ class Door:
         else:
             body = front.known.spliced(body, _head(prepared, policy), front.words)
         if length is not None:
-            headers = start["headers"]
-            headers.remove(length)
-            if last:
-                headers.append((b"content-length", b"%d" % len(body)))
+            _set_length(start, length, len(body) if last else None)
         if self._site.observer is not None and not standing.consent.is_decided:
             self._site.observer.banner(standing.spot.host)
         return {**message, "body": body}
+
+    def _same_page(self, visit: Visit, page: _Page, message: Message) -> Message | None:
+        """Return a page that had to be read before as it leaves, or `None` when this is another one."""
+        if message.get("more_body", False):
+            return None
+        start, length, _, standing, address, _ = page
+        kept = self._kept.find(address, _kept_key(visit, page), message.get("body", b""))
+        if kept is None:
+            return None
+        if length is not None:
+            _set_length(start, length, len(kept.leaves))
+        if (observer := self._site.observer) is not None:
+            host = standing.spot.host
+            for service in kept.withheld:
+                observer.tag_withheld(host, service)
+            if kept.asks:
+                observer.banner(host)
+        return {**message, "body": kept.leaves}
+
+    def _keep(self, visit: Visit, page: _Page, gate: ResponseGate, came: bytes, leaves: bytes) -> None:
+        """Keep what became of a page that had to be read, for the next time that it comes."""
+        _, _, _, _, address, policy = page
+        if address and (policy is None or not policy.form.numbers):  # each page has nonces of its own
+            kept = KeptPage(came, leaves, tuple(gate.withheld), gate.asks)
+            self._kept.keep(address, _kept_key(visit, page), kept)
 
     def _leaves_as_well(self, message: Message, left: list[bytes]) -> bool:
         """Tell whether a further piece of a page leaves as it is; the gate sees to long pages."""
@@ -358,7 +391,12 @@ class Door:
         piece: bytes = message.get("body", b"")
         if not piece:
             return True
-        if self._prefilter is None or len(left) >= _MOST_PIECES or self._prefilter.leaving(piece) < len(piece):
+        if (
+            type(piece) is not bytes
+            or self._prefilter is None
+            or len(left) >= _MOST_PIECES
+            or self._prefilter.leaving(piece) < len(piece)
+        ):
             return False
         left.append(piece)
         return True
@@ -374,6 +412,30 @@ class Door:
         seen = known.of_body
         is_unusual = seen is not known.of_head or seen.has_base or seen.has_policy
         return None if is_unusual else known
+
+
+def _set_length(start: Message, length: Header, size: int | None) -> None:
+    """Let a page's start say how long the page is as it leaves, or nothing where that is not known yet."""
+    headers = start["headers"]
+    headers.remove(length)
+    if size is not None:
+        headers.append((b"content-length", b"%d" % size))
+
+
+def _kept_key(visit: Visit, page: _Page) -> Hashable:
+    """Return what decides about what becomes of a page, beside the page itself, its host and its path."""
+    _, _, charset, standing, _, policy = page
+    scope, fields = visit.scope, visit.fields
+    return (
+        bytes(scope.get("raw_path") or b""),
+        bytes(scope.get("query_string") or b""),
+        scope["method"],
+        bytes(fields.get(b"host", b"")),
+        fields.get(b"sec-fetch-dest"),
+        standing.prepared,
+        charset,
+        None if policy is None else policy.form,
+    )
 
 
 def _head(prepared: Prepared, policy: Widened | None) -> bytes:

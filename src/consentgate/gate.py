@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from itertools import chain
 
 from starlette.types import Message, Send
@@ -48,6 +47,10 @@ class ResponseGate:
 
     passes = False
     """Whether all that follows is none of our business, except trailers."""
+    whole: tuple[bytes, bytes] | None = None
+    """A page that came in one piece, and the same as it leaves, where nothing but the page decided about that."""
+    asks = False
+    """Whether the question was put into it."""
     _look: Look | None = None
     _start: Message | None = None  # held back until the first piece of the page is there
     _reading: Reading | None = None  # how a page is to be read, until all markup is in it
@@ -69,6 +72,8 @@ class ResponseGate:
         self._send = send
         self._watch = watch
         self._beginnings = beginnings
+        self.withheld: list[str] = []
+        """Names of the services whose tags are held back."""
 
     def send(self, message: Message) -> Awaitable[None]:
         """Take a message from the application and pass on what may leave."""
@@ -91,7 +96,7 @@ class ResponseGate:
 
     def _rewritten(self, message: Message, rewriter: Rewriter) -> Awaitable[None]:
         """Pass a further piece of a page on, in which there is nothing left to do but look for tags."""
-        body: bytes = message.get("body", b"")
+        body = bytes(message.get("body", b""))
         leaves = rewriter.feed(body)
         if leaves is body:
             return self._send(message)
@@ -211,6 +216,9 @@ class ResponseGate:
 
     def _on_body(self, message: Message) -> Awaitable[None]:
         packed: bytes = message.get("body", b"")
+        if type(packed) is not bytes:  # Starlette passes a memoryview on
+            packed = bytes(packed)
+            message = {**message, "body": packed}
         if self._gunzip is None:
             return self._on_opened(message, packed)
         opened = self._gunzip.feed(packed)
@@ -270,6 +278,8 @@ class ResponseGate:
         self._last_to_look = None if any(others) else self._rewriter
         if start is None:
             return self._send(piece) if piece is not None else nothing()
+        if last and not (any(others) or self._is_part or self._visit.places_banner):
+            self.whole = came, body
         headers = self._of_a_part(start["headers"], last=last) if self._is_part else start["headers"]
         start["headers"] = self._encoded(_with_length(headers, len(body) if last else None))
         return self._send(start) if piece is None else both(self._send, start, piece)
@@ -322,6 +332,7 @@ class ResponseGate:
         if (observer := visit.site.observer) is None or visit.site.policy.cache == "shared":
             return
         if not visit.consent.is_decided:
+            self.asks = True
             observer.banner(visit.host)
 
     def _has_spliced(self) -> None:
@@ -463,7 +474,11 @@ class ResponseGate:
             is_late = not lets_frame_in((_text(policy.value) for policy in self._sent_policies), address)
             return f"{Addresses.at(_place(visit, around), site.policy).embed}?{'later=1&' if is_late else ''}"
 
-        note = None if site.observer is None else partial(site.observer.tag_withheld, visit.host)
+        def note(service: str) -> None:
+            self.withheld.append(service)
+            if site.observer is not None:
+                site.observer.tag_withheld(visit.host, service)
+
         return TagGate(site.printed_tags, site.policy.essential if granted is None else granted, embed, script, note)
 
     def _with_nonce(self, head: bytes) -> bytes:

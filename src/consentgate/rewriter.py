@@ -97,7 +97,7 @@ class Rewriter:
         return self._leave(page, len(page), self._elements(page, wanted) if wanted else [])
 
     def _wanted_of(self, page: bytes) -> int:
-        """Return up to where a whole page has to be read because of what concerns us; -1 where only reading can tell."""
+        """Return up to where a whole page has to be read for what concerns us; -1 where only reading can tell."""
         if self._prefilter is None:
             return -1
         hits = self._prefilter.hits(page)

@@ -1,0 +1,236 @@
+"""A page that had to be read leaves, when it comes again, as it left before, and only where all else is the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+import pytest
+from starlette.types import Message, Receive, Scope, Send
+
+from consentgate import Category, ConsentMiddleware, ConsentPolicy, GoogleAnalytics
+from consentgate.kept_pages import KeptPage, KeptPages
+from consentgate.services import YouTube
+from tests.conftest import BANNER, at_once, make_policy, make_site, request
+
+POLICY = make_policy(
+    hosts=("luton.example", "place.luton.example"),
+    categories=(
+        Category(id="analytics", services=(GoogleAnalytics(measurement_id="G-LUTON123", printed=True),)),
+        Category(id="marketing", services=(YouTube(),)),
+    ),
+)
+PAGE = (
+    b"<!doctype html><html lang=en><head><meta charset=utf-8>"
+    b"<script async src=https://www.googletagmanager.com/gtag/js?id=G-LUTON123></script></head>"
+    b"<body><a href=#main>Skip</a><iframe src=https://www.youtube.com/embed/abc title=Luton></iframe></body></html>"
+)
+UNTIL_KEPT = 6  # requests
+NUMBERS = count()
+AGREED = {"analytics": True, "marketing": True}
+DECLINED = {"analytics": False, "marketing": False}
+VISITORS = {
+    "undecided": request(),
+    "agreed": request(answers=AGREED),
+    "refused": request(answers=DECLINED),
+    "half": request(answers={"analytics": True, "marketing": False}),
+}
+
+
+@dataclass
+class Counter:
+    """Keep what is said of pages, in order."""
+
+    said: list[tuple[str, ...]] = field(default_factory=list)
+
+    def page(self, host: str) -> None:
+        self.said.append(("page", host))
+
+    def banner(self, host: str) -> None:
+        self.said.append(("banner", host))
+
+    def choice(self, host: str, outcome: str) -> None: ...
+
+    def cookie_withheld(self, host: str, category: str) -> None: ...
+
+    def tag_withheld(self, host: str, service: str) -> None:
+        self.said.append(("tag", host, service))
+
+
+def site_of(
+    content: Callable[[Scope], bytes] = lambda scope: PAGE,
+    *headers: tuple[bytes, bytes],
+    policy: ConsentPolicy = POLICY,
+    **settings: Any,
+) -> ConsentMiddleware:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        body = content(scope)
+        length = (b"content-length", b"%d" % len(body))
+        written = [(b"content-type", b"text/html; charset=utf-8"), length, *headers]
+        await send({"type": "http.response.start", "status": 200, "headers": written})
+        await send({"type": "http.response.body", "body": body})
+
+    return make_site(app, policy, **settings)
+
+
+def kept_in(site: ConsentMiddleware) -> int:
+    return len(site._door._kept._pages)
+
+
+@pytest.mark.parametrize("placement", ["first", "after-skip-link"])
+@pytest.mark.parametrize("visitor", VISITORS)
+def test_a_page_leaves_as_it_did_the_first_time(visitor: str, placement: str) -> None:
+    site = site_of(policy=make_policy(categories=POLICY.categories, placement=placement))
+
+    answers: list[list[Message]] = []
+    for _ in range(UNTIL_KEPT):
+        answers.append(at_once(site, VISITORS[visitor]))
+        for other in VISITORS.values():
+            at_once(site, other)
+
+    assert kept_in(site) >= len(VISITORS) - 1
+    assert all(answer == answers[0] for answer in answers)
+    assert dict(answers[-1][0]["headers"])[b"content-length"] == b"%d" % len(answers[-1][1]["body"])
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"query_string": b"page=2"},
+        {"raw_path": b"/%61"},
+        {"headers": [(b"host", b"place.luton.example"), *request()["headers"][1:]]},
+        {"headers": [(b"host", b"luton.example:8443"), *request()["headers"][1:]]},
+        {"headers": [(b"host", b"stranger.example"), *request()["headers"][1:]]},
+        {"root_path": "/app", "path": "/app/"},
+        {"scheme": "http"},
+        {"method": "POST"},
+        {"headers": [*request()["headers"], (b"sec-fetch-dest", b"document")]},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("base", [b"", b"<base href=/>"], ids=["", "with_a_base"])
+def test_where_something_else_differs_a_page_leaves_as_it_would_by_itself(other: dict[str, Any], base: bytes) -> None:
+    content = PAGE.replace(b"<meta", base + b"<meta")
+    site = site_of(lambda scope: content)
+    for _ in range(UNTIL_KEPT):
+        at_once(site, request())
+
+    asked = {**request(), **other}
+    answers = [at_once(site, asked) for _ in range(UNTIL_KEPT)]
+
+    assert kept_in(site)
+    alone = at_once(site_of(lambda scope: content), asked)
+    assert all(answer == alone for answer in answers)
+
+
+def test_another_page_at_the_same_address_is_read() -> None:
+    pages = [PAGE, PAGE.replace(b"abc", b"def"), PAGE.replace(b"youtube", b"example")]
+    turn = [PAGE]
+    site = site_of(lambda scope: turn[0])
+
+    answers = {}
+    for each in [*pages * UNTIL_KEPT]:
+        turn[0] = each
+        answers[each] = at_once(site, request())[1]["body"]
+
+    for each in pages:
+        assert answers[each] == at_once(site_of(lambda scope, each=each: each), request())[1]["body"]  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("visitor", VISITORS)
+def test_what_is_counted_of_a_kept_page_is_what_was_counted_of_the_first(visitor: str) -> None:
+    counter = Counter()
+    site = site_of(observer=counter)
+
+    counted = []
+    for _ in range(UNTIL_KEPT + 1):
+        counter.said.clear()
+        at_once(site, VISITORS[visitor])
+        counted.append(tuple(counter.said))
+
+    assert kept_in(site)
+    assert set(counted) == {counted[0]}
+    assert ("page", "luton.example") in counted[0]
+    assert (("banner", "luton.example") in counted[0]) == (visitor == "undecided")
+    assert (("tag", "luton.example", "YouTube") in counted[0]) == (visitor != "agreed")
+
+
+def test_a_nonce_is_never_that_of_another_page() -> None:
+    turns = iter(range(100, 200))
+    drawn: list[bytes] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        drawn.append(b"n%d" % next(turns))
+        policy = b"script-src 'nonce-%s'" % drawn[-1]
+        headers = [(b"content-type", b"text/html; charset=utf-8"), (b"content-security-policy", policy)]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": PAGE})
+
+    site = make_site(app, POLICY)
+    for _ in range(UNTIL_KEPT + 2):
+        content = at_once(site, request())[1]["body"]
+        assert content.count(b'nonce="%s"' % drawn[-1]) == content.count(b"nonce=") > 0
+    assert not kept_in(site)
+
+
+def test_a_policy_without_a_nonce_is_a_reason_to_tell_pages_apart() -> None:
+    wide, narrow = b"frame-src *", b"frame-src 'none'"
+    turn = [wide]
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        headers = [(b"content-type", b"text/html; charset=utf-8"), (b"content-security-policy", turn[0])]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": PAGE})
+
+    site, answers = make_site(app, POLICY), {}
+    for each in (wide, narrow) * UNTIL_KEPT:
+        turn[0] = each
+        answers[each] = at_once(site, request())[1]["body"]
+
+    assert kept_in(site) == 2
+    assert b"later=1" in answers[narrow]
+    assert b"later=1" not in answers[wide]
+
+
+@pytest.mark.parametrize(
+    ("content", "headers"),
+    [
+        pytest.param(lambda scope: PAGE, [(b"cache-control", b"no-store")], id="no_store"),
+        pytest.param(lambda scope: PAGE + b" " * 262_144, [], id="very_long"),
+        pytest.param(lambda scope: PAGE.replace(b"abc", b"%d" % next(NUMBERS)), [], id="another_each_time"),
+        pytest.param(lambda scope: b"<!doctype html><html><head><meta charset=utf-8></head><body>", [], id="not_read"),
+    ],
+)
+def test_what_is_not_to_be_kept_is_not(content: Callable[[Scope], bytes], headers: list[tuple[bytes, bytes]]) -> None:
+    site = site_of(content, *headers)
+
+    for _ in range(UNTIL_KEPT):
+        sent = at_once(site, request())
+
+    assert BANNER in sent[1]["body"]
+    assert not kept_in(site)
+
+
+def test_kept_pages_do_not_fill_the_memory() -> None:
+    kept, sizes = KeptPages(), []
+
+    for number in range(200):
+        page = KeptPage(b"%d" % number + bytes(60_000), bytes(60_000), (), asks=False)
+        for _ in range(2):
+            kept.keep(("luton.example", f"/{number}"), "key", page)
+        sizes.append(sum(len(each.came) + len(each.leaves) for each in kept._pages.values()))
+
+    assert 0 < max(sizes) <= 4_194_304
+    assert len(kept.addresses) == len(kept._pages)
+
+
+def test_a_page_that_came_once_is_not_kept() -> None:
+    kept = KeptPages()
+
+    for number in range(3_000):
+        kept.keep(("luton.example", "/"), "key", KeptPage(b"%d" % number, b"", (), asks=False))
+
+    assert not kept._pages
+    assert len(kept._seen) <= 1_024
