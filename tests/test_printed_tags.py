@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message
 
 from consentgate import Category, ConsentPolicy, Controller, GoogleAnalytics
 from consentgate.policy import CacheMode
+from consentgate.prefilter import Prefilter, Word
 from consentgate.printed_tags import PrintedTags, TagGate
 from consentgate.rewriter import Rewriter
 from consentgate.services import (
@@ -687,6 +688,50 @@ def test_what_is_known_of_the_last_pages_lets_no_tag_leave_in_the_next(
         left = [left_of(start(HTML), body(bytes(memoryview(content)))) for _ in range(times)]
 
         assert left == [reference(content)] * times
+
+
+PARTS = st.sampled_from(
+    [
+        "", "1", "22", "<p>text</p>", "<p>other text</p>" * 40, "<!--", "-->", "<script>", "</script>",
+        "<script src=//CON", TORN, "<script>fbq", "/* a */", "('in", "it', '1')</script>",
+        *(printed for printed, _ in HELD.values()),
+    ]
+)  # fmt: skip
+LONG = "<p>text that does not change</p>" * 60
+
+
+@settings(deadline=None, max_examples=60)
+@example([("<script>fbq", "('in"), ("<script>fbq/*1*/", "('init', '1')</script>")], "")
+@given(st.lists(st.tuples(PARTS, PARTS), min_size=3, max_size=12), st.sampled_from(["", "x" * 40, LONG]))
+def test_what_changes_in_a_long_page_lets_no_tag_leave_unseen(parts: list[tuple[str, str]], between: str) -> None:
+    for one, other in [("1", "1"), ("22", "1"), *parts]:
+        content = f"<!doctype html><html lang=en><head></head><body>{LONG}{one}{between}{other}{LONG}".encode()
+
+        assert left_of(start(HTML), body(content)) == reference(content)
+
+
+@pytest.mark.parametrize(
+    ("texts", "word"),
+    [
+        ((b"con1", b"con2", b"con3"), b"connect"),
+        ((b"1nect", b"2nect", b"3nect"), b"connect"),
+        ((b"con1nect", b"con2nect", b"con3nect"), b"connect"),
+        ((b"con", b"con2", b"con33"), b"connect"),
+        ((b"con1", b"con2", b"con3"), b"con/*" + b"a" * 400 + b"*/("),
+    ],
+)
+def test_a_word_that_a_change_completes_is_seen_wherever_it_stands(texts: tuple[bytes, ...], word: bytes) -> None:
+    words = [Word(b"connect"), Word(b"con", rb"/\*[^*]*\*/\(")]
+    for before in range(300):
+        start, end, address = b"<p>" * 500 + b"a" * before, b"<p>" * 500, ("luton.example", "/")
+        prefilter = Prefilter(words)
+
+        for text in texts:
+            assert prefilter.knows(start + text + end, address) or not prefilter.may_be_in(start + text + end, address)
+
+        assert prefilter.knows(start + texts[0] + end, address)
+        assert not prefilter.knows(start + word + end, address)
+        assert prefilter.may_be_in(start + word + end, address)
 
 
 @pytest.mark.parametrize("is_stored", [True, False])

@@ -36,6 +36,8 @@ _SPACE = b"\t\n\f\r "
 _FEW = 64  # bytes of white space between "=" and a quote, beyond which a piece is looked at in full
 _REMEMBERED = 4_096  # pages, or pieces, that are known to be clear: 8 bytes of each, and Python's own around them
 _LONGEST_WORD = 64  # bytes, with what has to follow it
+_REACH = 512  # bytes around what changed in a page that are looked at with it; scripts may have a comment within a word
+_STEP = 128  # bytes: so exactly is found out what changed
 _LONGEST_KEPT = 262_144  # bytes of a page that came more than once, …
 _MOST_KEPT = 4_194_304  # … and of all of them
 _AROUND_KEPT = 256  # bytes that Python itself needs for each
@@ -85,23 +87,43 @@ class Prefilter:
         self._plain: dict[int, int] = {}
         self._begun = set[int]()
         self.kept: dict[Address, bytes] = {}
-        """Pages that hold none of the words, or what follows their beginning, by address."""
+        """The last page of an address that was found to hold none of the words, for those that come again."""
         self._kept = 0  # bytes of them
+        self._around: dict[Address, tuple[bytes, bytes]] = {}  # how such pages begin and end, before and after changes
+        self._came = set[int]()  # addresses of which a page that held none of them came
 
     def knows(self, page: bytes, address: Address) -> bool:
-        """Tell whether a whole page holds none of the words, as far as that is known of the last ones at its address.
+        """Tell whether a whole page holds none of the words, as far as the last ones at its address tell.
 
-        One that is just what was `kept` is known without asking here.
+        One that is just what was `kept` is known without asking here. Of one that is the same but for a part in it,
+        that part is looked at, with as much around it as a word may reach: a page is compared in a tenth of the time.
 
         Args:
             page: the page.
             address: what tells it from others, its host and path say.
         """
-        rest = self.kept.get(address)
-        if rest is None or not page.endswith(rest):  # found in a tenth of the time that its hash takes
-            return False
-        # Before that is what changes from one visitor to the next. Some of the rest goes with it: no word is torn.
-        return not self._may_be_in_beginning(page[: len(page) - len(rest) + _LONGEST_WORD])
+        around = self._around.get(address)
+        if around is None or not (page.startswith(around[0]) and page.endswith(around[1])):
+            around = self._compare(page, address)
+            if around is None:
+                return False
+        before, after = around
+        changed = page[max(0, len(before) - _REACH) : len(page) - len(after) + _REACH]
+        return not self.is_in(changed)
+
+    def _compare(self, page: bytes, address: Address) -> tuple[bytes, bytes] | None:
+        """Find out what changes in an address's pages; `None` where that is too much to tell."""
+        kept = self.kept.get(address)
+        if kept is None:
+            return None
+        before, after = self._around.get(address, (kept, kept))
+        start = _same_at_start(page, before)
+        rest = min(len(page), len(kept)) - start
+        end = _same_at_end(page[-rest:], after[-rest:]) if rest else 0
+        if len(page) - start - end > len(page) // 4:
+            return None
+        around = self._around[address] = kept[:start], kept[len(kept) - end :]
+        return around
 
     def may_be_in(self, page: bytes, address: Address = (), cut: int = 0) -> bool:
         """Tell whether a whole page, or a part of it that stands alone, holds one of the words.
@@ -111,38 +133,50 @@ class Prefilter:
             address: the same; without it, nothing of the page is kept.
             cut: where its body begins; what changes is often before that, and the rest need not be looked at again.
         """
-        if hash(page) in self._clear:
+        key = hash(page)
+        if key in self._clear:
             self._keep(page, address)
             return False
-        if hash(page) in self._harmless:
+        if key in self._harmless:
             return False
-        if self._may_be_in_rest(page, address, cut):
+        if self._is_new_in(page, address, cut):
             return True
-        if cut and self._may_be_in_beginning(page[: cut + _LONGEST_WORD]):
-            return True
-        _remember(self._clear, hash(page))
+        _remember(self._clear, key)
         return False
 
-    def _may_be_in_rest(self, page: bytes, address: Address, cut: int) -> bool:
-        rest = page[cut:]
+    def _is_new_in(self, page: bytes, address: Address, cut: int) -> bool:
+        """Tell whether one of the words is in a page that did not come before."""
+        if not address:
+            is_in_rest = self._may_be_in_rest(page[cut:])
+            return is_in_rest or (cut > 0 and self._may_be_in_beginning(page[: cut + _LONGEST_WORD]))
+        if self.is_in(page):
+            return True
+        came = hash(address)
+        if came in self._came:  # a page that changes each time: the next one is compared with this
+            self._keep(page, address)
+        _remember(self._came, came)
+        return False
+
+    def _may_be_in_rest(self, rest: bytes) -> bool:
         if hash(rest) in self._clear:
-            self._keep(rest, address)
             return False
         if self.is_in(rest):
             return True
         _remember(self._clear, hash(rest))
         return False
 
-    def _keep(self, rest: bytes, address: Address) -> None:
-        """Keep a page, or most of it, that came more than once, in place of the last one at its address."""
-        if not address or len(rest) > _LONGEST_KEPT or sum(map(len, address)) > _LONGEST_ADDRESS:
+    def _keep(self, page: bytes, address: Address) -> None:
+        """Keep a page that came more than once, or differs from the one before, in place of the last at its address."""
+        if not address or len(page) > _LONGEST_KEPT or sum(map(len, address)) > _LONGEST_ADDRESS:
             return
         before = self.kept.get(address)
-        self._kept += _room(address, rest) - (0 if before is None else _room(address, before))
+        self._kept += _room(address, page) - (0 if before is None else _room(address, before))
         if self._kept > _MOST_KEPT:
             self.kept.clear()
-            self._kept = _room(address, rest)
-        self.kept[address] = rest
+            self._around.clear()
+            self._kept = _room(address, page)
+        self.kept[address] = page
+        self._around.pop(address, None)
 
     def _may_be_in_beginning(self, beginning: bytes) -> bool:
         key = hash(beginning)
@@ -205,9 +239,37 @@ class Prefilter:
         return False
 
 
+def _same_at_start(one: bytes, other: bytes) -> int:
+    """Return how many bytes two pages begin with alike, or a few less."""
+    at, end = 0, min(len(one), len(other))
+    if one[:end] == other[:end]:
+        return end
+    while end - at > _STEP:
+        middle = (at + end) // 2
+        if one[at:middle] == other[at:middle]:
+            at = middle
+        else:
+            end = middle
+    return at
+
+
+def _same_at_end(one: bytes, other: bytes) -> int:
+    """Return how many bytes two pages end with alike, or a few less."""
+    at, end = 0, min(len(one), len(other))
+    if one[len(one) - end :] == other[len(other) - end :]:
+        return end
+    while end - at > _STEP:
+        middle = (at + end) // 2
+        if one[len(one) - middle : len(one) - at] == other[len(other) - middle : len(other) - at]:
+            at = middle
+        else:
+            end = middle
+    return at
+
+
 def _room(address: Address, rest: bytes) -> int:
-    """Return the memory that something kept takes, in bytes, or a little more."""
-    return len(rest) + 4 * sum(map(len, address)) + _AROUND_KEPT
+    """Return the memory that something kept takes, with how it begins and ends, in bytes, or a little more."""
+    return 2 * len(rest) + 4 * sum(map(len, address)) + _AROUND_KEPT
 
 
 def _remember(known: set[int], key: int) -> None:
