@@ -223,7 +223,22 @@ def test_kept_pages_do_not_fill_the_memory() -> None:
         sizes.append(sum(len(each.came) + len(each.leaves) for each in kept._pages.values()))
 
     assert 0 < max(sizes) <= 4_194_304
-    assert len(kept.addresses) == len(kept._pages)
+    assert len(kept._seen) <= 1_024
+
+
+def test_an_address_whose_page_no_longer_holds_a_tag_goes_the_short_way_again() -> None:
+    turn = [PAGE]
+    site = site_of(lambda scope: turn[0])
+    for _ in range(UNTIL_KEPT):
+        at_once(site, request())
+    with_tags = set(site._door._with_tags)
+
+    turn[0] = b"<!doctype html><html lang=en><head><meta charset=utf-8></head><body><p>text</p></body></html>"
+    answers = [at_once(site, request())[1]["body"] for _ in range(UNTIL_KEPT)]
+
+    assert with_tags
+    assert not site._door._with_tags
+    assert set(answers) == {at_once(site_of(lambda scope: turn[0]), request())[1]["body"]}
 
 
 def test_a_page_that_came_once_is_not_kept() -> None:

@@ -67,6 +67,7 @@ _MEANINGS = {
 _MOST_SHAPES = 256  # that are remembered, each of
 _LONGEST_SHAPE = 1_024  # bytes at the most
 _METHODS = frozenset(("GET", "POST"))
+_MOST_WITH_TAGS = 1_024  # addresses
 _MOST_PIECES = 16  # of a page, in case that it has to be read from its beginning
 _BYTES = {bytes}
 _WINDOWS = frozenset((None, b"document"))  # what `Sec-Fetch-Dest` says of a page for a window, in any browser
@@ -150,6 +151,7 @@ class Door:
         self._beginnings = Beginnings()
         self._fronts = Fronts()
         self._kept = KeptPages()
+        self._with_tags = set[Address]()  # whose last page had some, so that the next one is not looked at here
         self._shapes = _Shapes()
         self._signals = (b"Cookie", *site.signal_names)
         self._of_personal = personal((), "", signals=site.signal_names)
@@ -188,11 +190,10 @@ class Door:
                         passes = True
                     return both(send, held[0], piece)
                 gate = self.gate(visit, send)
-                gate.take_over(held[0], held[2], policy)
+                gate.take_over(held[0], held[2], policy, held[4])
                 sent = gate.send(message)
                 passes = gate.passes
-                if gate.whole is not None:
-                    self._keep(visit, held, gate, *gate.whole)
+                self._learn(visit, held, gate)
                 return sent
             if left:
                 if self._leaves_as_well(message, left):
@@ -306,6 +307,8 @@ class Door:
         start, length, charset, standing, address, policy = page
         if address in self._kept.addresses and (same := self._same_page(visit, page, message)) is not None:
             return same
+        if address in self._with_tags:
+            return None
         prefilter, prepared = self._prefilter, standing.prepared
         body: bytes = message.get("body", b"")
         if type(body) is not bytes:
@@ -377,10 +380,17 @@ class Door:
                 observer.banner(host)
         return {**message, "body": kept.leaves}
 
-    def _keep(self, visit: Visit, page: _Page, gate: ResponseGate, came: bytes, leaves: bytes) -> None:
-        """Keep what became of a page that had to be read, for the next time that it comes."""
+    def _learn(self, visit: Visit, page: _Page, gate: ResponseGate) -> None:
+        """Learn from what the gate made of a page, for the next time that it comes."""
         _, _, _, _, address, policy = page
-        if address and (policy is None or not policy.form.numbers):  # each page has nonces of its own
+        if not gate.has_met_tags:
+            self._with_tags.discard(address)
+        elif address:
+            if len(self._with_tags) >= _MOST_WITH_TAGS:
+                self._with_tags.clear()
+            self._with_tags.add(address)
+        if address and gate.whole is not None and (policy is None or not policy.form.numbers):  # a nonce is its own
+            came, leaves = gate.whole
             kept = KeptPage(came, leaves, tuple(gate.withheld), gate.asks)
             self._kept.keep(address, _kept_key(visit, page), kept)
 

@@ -17,6 +17,7 @@ from consentgate.injector import Injector
 from consentgate.notices import warn_once, warn_undeclared
 from consentgate.placeholder import MARK, Placeholder
 from consentgate.policy import Category
+from consentgate.prefilter import Address
 from consentgate.printed_tags import TagGate
 from consentgate.rendering import Addresses, Place, filled
 from consentgate.response_kind import BYPASSES, Kind, carries_tags, kind_of, media_type_of, value_of
@@ -31,6 +32,7 @@ Fields = Mapping[bytes, bytes]
 
 _WITH_HEADERS = frozenset(("http.response.trailers", "websocket.accept", "websocket.http.response.start"))
 _UTF_8 = frozenset(("utf-8", "utf8"))
+_REWRITTEN = "\0rewritten"  # what tells how such a page begins from how others at its path do
 _CSP = b"content-security-policy"
 _CSP_HEADERS = (_CSP, b"content-security-policy-report-only")
 
@@ -66,6 +68,7 @@ class ResponseGate:
     _charset = ""  # what a page's headers call its charset
     _is_head = False  # whether a page's headers go out without the page
     _policies: Sequence[Widened] = ()
+    _address: Address = ()  # of a page that may be kept
 
     def __init__(self, visit: Visit, send: Send, watch: TagWatch, beginnings: Beginnings) -> None:
         self._visit = visit
@@ -93,6 +96,11 @@ class ResponseGate:
         if kind in _WITH_HEADERS:
             return self._send({**message, "headers": permitted(_raw(message), self._visit)})
         return self._send(message)
+
+    @property
+    def has_met_tags(self) -> bool:
+        """Whether the page holds tags that depend on the visitor's choice."""
+        return self._tags is not None and self._tags.has_met
 
     def _rewritten(self, message: Message, rewriter: Rewriter) -> Awaitable[None]:
         """Pass a further piece of a page on, in which there is nothing left to do but look for tags."""
@@ -177,15 +185,16 @@ class ResponseGate:
             charset_known=bool(self._charset),
         )
 
-    def take_over(self, start: Message, charset: str, policy: Widened | None) -> None:
+    def take_over(self, start: Message, charset: str, policy: Widened | None, address: Address) -> None:
         """Go on with a page whose first piece is still to come, and whose headers were looked at before.
 
         Args:
             start: the page's start as it leaves, but for its length.
             charset: what it calls the page's charset.
             policy: its Content-Security-Policy.
+            address: what tells it from other pages; empty where nothing of it may be kept.
         """
-        self._start, self._charset = start, charset
+        self._start, self._charset, self._address = start, charset, address
         self._policies = () if policy is None else (policy,)
         self._looks_for_tags = self._visit.site.holds_tags
         if self._visit.prepared.is_due:
@@ -256,7 +265,7 @@ class ResponseGate:
         if self._looks_for_tags:
             self._looks_for_tags = False
             body = self._look_for_tags(body, last=last)
-            has_none = self._rewriter is None and (self._tags is None or not self._tags.has_met)
+            has_none = self._rewriter is None and not self.has_met_tags
             if has_none and self._reading is None and self._start is not None:
                 return self._unchanged(self._start, {**message, "body": packed})
         if self._rewriter is not None:
@@ -287,7 +296,7 @@ class ResponseGate:
     def _look_for_tags(self, body: bytes, *, last: bool) -> bytes:
         """Return a whole page as it may leave, and prepare for one that comes in pieces."""
         prefilter = self._visit.site.printed_tags.prefilter
-        if last and not prefilter.may_be_in(body):
+        if last and (prefilter.knows(body, self._address) or not prefilter.may_be_in(body, self._address)):
             return body
         tags = self._tags = self._tags or self._new_tag_gate()
         rewriter = Rewriter(tags.concerns, tags.change, prefilter)
@@ -309,6 +318,8 @@ class ResponseGate:
     def _spliced(self, body: bytes, reading: Reading, *, last: bool) -> bytes:
         """Return what may leave of a piece, with the markup if its place is in there."""
         if self._injector is None:
+            if self.has_met_tags:  # it begins in another way than the application wrote it
+                reading = reading._replace(address=f"{reading.address}{_REWRITTEN}")
             if (spliced := self._beginnings.splice(body, reading, self._markup)) is not None:
                 self._count_banner()
                 self._has_spliced()
@@ -343,8 +354,7 @@ class ResponseGate:
 
     def _of_a_part(self, headers: HeaderList, *, last: bool) -> HeaderList:
         """Make a part of a page personal when it holds what depends on the choice, or when that is still to be seen."""
-        has_met = self._tags is not None and self._tags.has_met
-        if not self._is_part or (last and not has_met):
+        if not self._is_part or (last and not self.has_met_tags):
             return headers
         visit = self._visit
         if visit.site.is_shared:

@@ -11,6 +11,7 @@ __all__ = ["KeptPage", "KeptPages"]
 
 _MOST_KEPT = 4_194_304  # bytes of all of them
 _LONGEST_KEPT = 262_144  # bytes of one, as it came
+_LONGEST_ADDRESS = 256  # characters: visitors make addresses up
 _MOST_SEEN = 1_024  # hashes of pages that came once
 _AROUND_KEPT = 2_048  # bytes that Python itself needs for each, with its key
 
@@ -21,7 +22,7 @@ class KeptPage(NamedTuple):
     Args:
         came: the page.
         leaves: the same as it left.
-        withheld: names of the services whose tags were held back, once for each.
+        withheld: names of the services whose tags were held back, one for each tag.
         asks: whether the question was put into it.
     """
 
@@ -36,10 +37,10 @@ class KeptPages:
 
     def __init__(self) -> None:
         self._pages: dict[tuple[Address, Hashable], KeptPage] = {}
-        self.addresses = set[Address]()
-        """Those of which a page is kept."""
         self._seen = set[int]()
         self._size = 0  # bytes
+        self.addresses = set[Address]()
+        """Those of which a page is kept."""
 
     def find(self, address: Address, key: Hashable, page: bytes) -> KeptPage | None:
         """Return what became of a page, or `None` when it is not known.
@@ -56,11 +57,11 @@ class KeptPages:
         """Keep a page, if it came before.
 
         Args:
-            address: the same; empty where nothing may be kept.
+            address: the same.
             key: the same.
             page: what became of it.
         """
-        if not address or len(page.came) > _LONGEST_KEPT:
+        if len(page.came) > _LONGEST_KEPT or sum(map(len, address)) > _LONGEST_ADDRESS:
             return
         seen = hash((address, key, page.came))
         if seen not in self._seen:

@@ -101,6 +101,7 @@ class PrintedTags:
         self._in_scripts = Catalogue(services, ())
         self.prefilter = Prefilter((*_words(services), *_MARKS))
         self._of_tag = lru_cache(_REMEMBERED)(self._look_at)
+        self._inert = lru_cache(_REMEMBERED)(_inert_script)
         self._of_script = lru_cache(_SCRIPTS_REMEMBERED)(self._look_at)
 
     def of(self, tag: bytes, text: bytes = b"") -> Held | None:
@@ -108,6 +109,15 @@ class PrintedTags:
         if text:
             return self._of_script(tag, text) if len(text) <= _LONGEST_SCRIPT_REMEMBERED else self._look_at(tag, text)
         return self._of_tag(tag) if len(tag) <= _LONGEST_REMEMBERED else self._look_at(tag)
+
+    def inert_script(self, tag: bytes, categories: tuple[str, ...]) -> bytes:
+        """Return a script's start tag as it waits for an answer.
+
+        Args:
+            tag: as the page has it.
+            categories: ids of those that it waits for.
+        """
+        return self._inert(tag, categories) if len(tag) <= _LONGEST_REMEMBERED else _inert_script(tag, categories)
 
     def at(self, address: str) -> KnownService | None:
         """Return the declared service that an address belongs to."""
@@ -190,14 +200,17 @@ class TagGate:
         if held is None:
             return None
         self.has_met = True  # where only reading could tell what is a tag, nobody asked about it before
-        element = replace(element, attributes=element_of(element.tag).attributes)
         if self._allows(held):
             return _revived(element) if held.inert else None
         if self._note is not None and not held.inert:
             self._note(held.title)
-        if _is_hint(element):
-            return b""
-        withheld = self._withheld(element, held, around)
+        if element.name == "script":
+            withheld = self._tags.inert_script(element.tag, held.categories)
+        else:
+            element = replace(element, attributes=element_of(element.tag).attributes)
+            if _is_hint(element):
+                return b""
+            withheld = self._withheld(element, held, around)
         if element.in_noscript or element.in_foreign or self._is_scripted:
             return withheld
         self._is_scripted = True
@@ -218,13 +231,7 @@ class TagGate:
         return self._granted.issuperset(held.categories)
 
     def _withheld(self, element: Element, held: Held, around: Surroundings) -> bytes:
-        category = b' data-consent="%s"' % " ".join(held.categories).encode("ascii")
-        if element.name == "script":
-            add = b' type="text/plain"' + category
-            rename = {b"type": b"data-consent-type", b"data-type": b"data-consent-type", b"data-src": b"src"}
-            was_plain = element.attributes.get("type", "").strip().lower() == _PLAIN
-            drop = {b"data-consent", *((b"type",) if was_plain else ())}
-            return _edited(element.tag, add, {name: new for name, new in rename.items() if name not in drop}, drop)
+        category = _for(held.categories)
         names = {**_KEPT_AS, b"data-src": b"data-consent-src", b"data-href": b"data-consent-href"}
         if element.in_noscript and (element.name != "iframe" or _is_hidden(element)):
             return _edited(element.tag, category, {}, {b"data-consent", *names})
@@ -307,6 +314,18 @@ def _is_hidden(element: Element) -> bool:
     if "hidden" in attributes or _HIDDEN_STYLE.search(attributes.get("style", "")):
         return True
     return any(_TINY.fullmatch(attributes[name]) for name in ("width", "height") if name in attributes)
+
+
+def _for(categories: Iterable[str]) -> bytes:
+    return b' data-consent="%s"' % " ".join(categories).encode("ascii")
+
+
+def _inert_script(tag: bytes, categories: tuple[str, ...]) -> bytes:
+    rename = {b"type": b"data-consent-type", b"data-type": b"data-consent-type", b"data-src": b"src"}
+    was_plain = element_of(tag).attributes.get("type", "").strip().lower() == _PLAIN
+    drop = {b"data-consent", *((b"type",) if was_plain else ())}
+    add = b' type="text/plain"' + _for(categories)
+    return _edited(tag, add, {name: new for name, new in rename.items() if name not in drop}, drop)
 
 
 def _revived(element: Element) -> bytes:

@@ -148,6 +148,7 @@ class Rendering:
         self._message_parts = lru_cache(_PREPARED)(partial(self._render_saved, "message.html"))
         self._fingerprint = lru_cache(_PREPARED)(self._render_fingerprint)
         self.head = lru_cache(_PREPARED)(self._render_head)
+        self.page_script = lru_cache(_PREPARED)(self._render_page_script)
 
     @cached_property
     def policy_version(self) -> PolicyVersion:
@@ -359,7 +360,7 @@ class Rendering:
         """Tell whether pages of a visitor who has answered get a script: for a service, or for the site's own."""
         return self._policy.script_api or bool(self.plans(place, granted))
 
-    def page_script(self, place: Place, granted: frozenset[str] | None, *, later: bool = False) -> bytes:
+    def _render_page_script(self, place: Place, granted: frozenset[str] | None, *, later: bool = False) -> bytes:
         """Return the script that brings tags to life and is `window.consentgate`.
 
         Args:

@@ -94,7 +94,7 @@ class Rewriter:
         wanted = self._wanted_of(page)
         if wanted < 0:
             return self._take(page) + self.close()
-        return self._leave(page, len(page), self._elements(page, wanted) if wanted else [])
+        return self._leave(page, len(page), self._elements(page, wanted)) if wanted else page
 
     def _wanted_of(self, page: bytes) -> int:
         """Return up to where a whole page has to be read for what concerns us; -1 where only reading can tell."""
