@@ -88,6 +88,11 @@ _TEXT_20K = PAGE_20K.decode()
 PAGE_5M = page(5_000_000)
 JSON_1K = {"news": [{"id": number, "title": "What was decided", "read": False} for number in range(17)]}
 _CHUNK = 65_536
+_CSP = "default-src 'self'; img-src 'self' data:; object-src 'none'"
+_SNIPPET = """<script async src="https://www.googletagmanager.com/gtag/js?id=G-ABCDEFGH12"></script>
+<script>window.dataLayer = window.dataLayer || []; function gtag(){dataLayer.push(arguments)}
+gtag("js", new Date()); gtag("config", "G-ABCDEFGH12");</script>
+"""
 
 
 def site() -> Starlette:
@@ -112,13 +117,43 @@ def site() -> Starlette:
         response.set_cookie("visits", "7", max_age=2_592_000)
         return response
 
-    turns = count()
+    turns = count(1_000_000)
 
     async def nonce(request: Request) -> Response:
         body = PAGE_20K.replace(b"<title>", b'<meta name="csrf" content="%d"><title>' % next(turns), 1)
         return Response(body, media_type="text/html")
 
-    routes = {"/": html, "/data": data, "/unchanged": unchanged, "/three": cookies, "/nonce": nonce}
+    async def policy(request: Request) -> Response:
+        return Response(_TEXT_20K, media_type="text/html", headers={"content-security-policy": _CSP})
+
+    async def policy_with_nonce(request: Request) -> Response:
+        drawn = f"n{next(turns)}"
+        text = _TEXT_20K.replace("<script ", f'<script nonce="{drawn}" ', 1)
+        headers = {"content-security-policy": f"{_CSP}; script-src 'self' 'nonce-{drawn}'"}
+        return Response(text, media_type="text/html", headers=headers)
+
+    async def date(request: Request) -> Response:
+        return Response(_TEXT_20K.replace("</footer>", f"{next(turns)}</footer>", 1), media_type="text/html")
+
+    async def tag(request: Request) -> Response:
+        return Response(_TEXT_20K.replace("</head>", f"{_SNIPPET}</head>", 1), media_type="text/html")
+
+    async def tag_and_date(request: Request) -> Response:
+        text = _TEXT_20K.replace("</head>", f"{_SNIPPET}</head>", 1)
+        return Response(text.replace("</footer>", f"{next(turns)}</footer>", 1), media_type="text/html")
+
+    routes = {
+        "/": html,
+        "/data": data,
+        "/unchanged": unchanged,
+        "/three": cookies,
+        "/nonce": nonce,
+        "/policy": policy,
+        "/policy-with-nonce": policy_with_nonce,
+        "/date": date,
+        "/tag": tag,
+        "/tag-and-date": tag_and_date,
+    }
     return Starlette(routes=[Route(path, endpoint) for path, endpoint in routes.items()])
 
 
