@@ -156,10 +156,9 @@ class Door:
         self._signals = (b"Cookie", *site.signal_names)
         self._of_personal = personal((), "", signals=site.signal_names)
         policy = site.policy
-        # Pages that are the same for all, or that get a policy, are put together by the gate.
         self._looks_ahead = policy.placement == "after-skip-link"  # what comes after <body> has a say
         self._prefilter = site.printed_tags.prefilter if site.holds_tags else None
-        self._is_usual = site.has_choice and not site.is_shared and not policy.enforce
+        self._is_usual = site.has_choice and not site.is_shared  # a page that is the same for all is the gate's
 
     def gate(self, visit: Visit, send: Send) -> ResponseGate:
         """Return the gate itself, for what is no request for a page."""
@@ -271,6 +270,8 @@ class Door:
             if policy.value != value:
                 headers = headers.copy()
                 headers[shape.policy_at] = (name, policy.value)
+        if site.policy.enforce and (own := standing.prepared.widening.own) is not None:
+            headers = [*headers, (b"content-security-policy", own.value)]
         if shape.has_cookie or shape.is_about_caching or visit.is_individual:
             if set(map(type, values)) != _BYTES or (shape.is_about_caching and varies_by_encoding(headers)):
                 return _UNDECIDED
@@ -449,10 +450,11 @@ def _kept_key(visit: Visit, page: _Page) -> Hashable:
 
 
 def _head(prepared: Prepared, policy: Widened | None) -> bytes:
-    if policy is None:
-        return prepared.head
-    head = prepared.head if policy.form.lets_all_in else prepared.late_head
-    return with_nonces(head, policy.script_nonce, policy.style_nonce)
+    """Return what goes to the end of a page's head, given its Content-Security-Policy."""
+    own = prepared.widening.own
+    lets_all_in = (policy is None or policy.form.lets_all_in) and (own is None or own.form.lets_all_in)
+    head = prepared.head if lets_all_in else prepared.late_head
+    return head if policy is None else with_nonces(head, policy.script_nonce, policy.style_nonce)
 
 
 def _may_tell_of_page(visit: Visit) -> bool:
