@@ -379,7 +379,7 @@ def setter_in(line: bytes) -> bytes:
 def test_a_line_belongs_to_the_category_of_the_name_it_sets_whatever_lines_came_before(lines: list[bytes]) -> None:
     rules = make_rules(essential=[item("seen")], services=[GA])
 
-    of_lines = [rules.of_setters[setter_in(line)] for line in lines]
+    of_lines = [rules.of_lines[setter_in(line)] for line in lines]
 
     assert of_lines == [rules.category_of(set_cookie_name(line)) for line in lines]
 
@@ -387,7 +387,7 @@ def test_a_line_belongs_to_the_category_of_the_name_it_sets_whatever_lines_came_
 def test_a_line_without_a_name_is_not_taken_for_one_that_begins_alike() -> None:
     rules = make_rules(services=[GA])
 
-    named, nameless = (rules.of_setters[setter_in(line)] for line in (b"_ga=1", b"_gax"))
+    named, nameless = (rules.of_lines[setter_in(line)] for line in (b"_ga=1", b"_gax"))
 
     assert named is not None
     assert nameless is None

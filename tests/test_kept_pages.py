@@ -241,6 +241,24 @@ def test_an_address_whose_page_no_longer_holds_a_tag_goes_the_short_way_again() 
     assert set(answers) == {at_once(site_of(lambda scope: turn[0]), request())[1]["body"]}
 
 
+def test_what_visitors_make_up_does_not_fill_the_memory() -> None:
+    site = site_of()
+    for number in range(300):
+        made_up = b"%d" % number + b"a" * 10_000
+        for other in (
+            {"query_string": made_up},
+            {"path": f"/{made_up.decode()}", "raw_path": b"/" + made_up},
+            {"headers": [(b"host", b"luton.example:" + made_up), *request()["headers"][1:]]},
+        ):
+            for _ in range(2 if number else UNTIL_KEPT):
+                at_once(site, {**request(), **other})
+
+    kept = repr([site._door._kept._pages, site._door._kept.addresses, site._door._with_tags])
+
+    assert len(kept) < 1_000_000
+    assert site._door._with_tags
+
+
 def test_a_page_that_came_once_is_not_kept() -> None:
     kept = KeptPages()
 

@@ -693,7 +693,7 @@ def test_what_is_known_of_the_last_pages_lets_no_tag_leave_in_the_next(
 PARTS = st.sampled_from(
     [
         "", "1", "22", "<p>text</p>", "<p>other text</p>" * 40, "<!--", "-->", "<script>", "</script>",
-        "<script src=//CON", TORN, "<script>fbq", "/* a */", "('in", "it', '1')</script>",
+        "<script src=//CON", TORN, "<script>fbq", " /* a */ ", "('in", "it', '1')</script>", "('init', '1')</script>",
         *(printed for printed, _ in HELD.values()),
     ]
 )  # fmt: skip
@@ -701,7 +701,7 @@ LONG = "<p>text that does not change</p>" * 60
 
 
 @settings(deadline=None, max_examples=60)
-@example([("<script>fbq", "('in"), ("<script>fbq/*1*/", "('init', '1')</script>")], "")
+@example([("<script>fbq", "('in"), ("<script>fbq /* 1 */ ", "('init', '1')</script>")], "")
 @given(st.lists(st.tuples(PARTS, PARTS), min_size=3, max_size=12), st.sampled_from(["", "x" * 40, LONG]))
 def test_what_changes_in_a_long_page_lets_no_tag_leave_unseen(parts: list[tuple[str, str]], between: str) -> None:
     for one, other in [("1", "1"), ("22", "1"), *parts]:
@@ -732,6 +732,61 @@ def test_a_word_that_a_change_completes_is_seen_wherever_it_stands(texts: tuple[
         assert prefilter.knows(start + texts[0] + end, address)
         assert not prefilter.knows(start + word + end, address)
         assert prefilter.may_be_in(start + word + end, address)
+
+
+FAR = " " * 3_000
+
+
+@pytest.mark.parametrize(
+    ("written", "texts"),
+    [
+        # A script does not end where "<!-- <script>" came before (HTML 13.2.5.18 to 31).
+        ("<script>fbq /*<!-- <script> </script>" + FAR + "*/ {}</script>", ("1;", "2;", "3;", "('init', '1') -->")),
+        (
+            "{}" + FAR + "<script> </script>" + FAR + "*/ ('init', '1') --></script>",
+            ("<p>a", "<p>b", "<p>c", "<script>fbq /*<!-- "),
+        ),
+    ],
+)
+def test_a_snippet_in_an_escaped_script_is_held_back_when_a_change_completes_it(
+    written: str, texts: tuple[str, ...]
+) -> None:
+    site = make_site(scripted(), POLICY)
+    for text in texts:
+        content = f"<!doctype html><html lang=en><head></head><body>{LONG * 8}{written.format(text)}{LONG * 8}".encode()
+        site.app = scripted(start(HTML), body(content))
+        for _ in range(3):
+            left = at_once(site, DECLINED)[1]["body"]
+
+        assert left == reference(content)
+    assert left != content
+
+
+@pytest.mark.parametrize("gap", [FAR, "\n//" + "a" * 3_000 + "\n", "\n/*" + "<b>" * 1_000 + "*/\n"])
+@pytest.mark.parametrize(
+    ("start_of_it", "texts"),
+    [
+        ("<script>fbq{gap}{text}</script>", ("1;", "2;", "3;", "('init', '1')")),
+        ("<script>fbq{gap}{text}</script>", ("1;", "2;", "3;", "('init', '1')</script><script>")),
+        ("{text}{gap}('init', '1')</script>", ("<script>a", "<script>b", "<script>c", "<script>fbq")),
+        ("{text}{gap}('init', '1')</script>", ("<p>a", "<p>b", "<p>c", "<script>fbq")),
+        ("<script {text}{gap}('init', '1')</script>", ("a=1>", "a=2>", "a=3>", "a>fbq")),
+        ("<!-- <script>{text}{gap}('init', '1')</script>", ("a", "b", "c", "--><script>fbq")),
+    ],
+)
+def test_a_snippet_that_a_change_completes_is_held_back_however_far_its_parts_are_apart(
+    gap: str, start_of_it: str, texts: tuple[str, ...]
+) -> None:
+    site = make_site(scripted(), POLICY)
+    for text in texts:
+        written = start_of_it.format(gap=gap, text=text)
+        content = f"<!doctype html><html lang=en><head></head><body>{LONG * 8}{written}{LONG * 8}".encode()
+        site.app = scripted(start(HTML), body(content))
+        for _ in range(3):
+            left = at_once(site, DECLINED)[1]["body"]
+
+        assert left == reference(content)
+    assert left != content
 
 
 @pytest.mark.parametrize("is_stored", [True, False])

@@ -15,7 +15,22 @@ from consentgate.consent import Answer, Consent
 from consentgate.consent_cookie import ConsentCookie
 from consentgate.injector import Injector
 from consentgate.middleware import consent_from
-from tests.conftest import BANNER, GRANTED, KEY, NOW, REFUSED, at_once, make_policy, make_site, page, request
+from tests.conftest import (
+    BANNER,
+    GRANTED,
+    HTML,
+    KEY,
+    NOW,
+    REFUSED,
+    at_once,
+    body,
+    make_policy,
+    make_site,
+    page,
+    request,
+    scripted,
+    start,
+)
 
 OTHER_KEY = "another-key-that-is-long-enough-0123456789"
 DAY = 86_400
@@ -217,16 +232,51 @@ def test_tokens_of_another_length_are_learnt_in_place_of_the_first() -> None:
     assert [each is not None for each in known[6:]] == [False, False, True, True, True, True]
 
 
-def test_once_its_tokens_are_known_no_visitors_token_is_kept() -> None:
+@pytest.mark.parametrize("tokens", [SIX, [b"anna.%d.abc" % number for number in (111, 112, 112, 113, 114, 115)]])
+def test_once_its_tokens_are_known_no_visitors_token_is_kept(tokens: list[bytes]) -> None:
     beginnings = Beginnings()
     content = b"<!doctype html><html><head><meta name=csrf-token content='%s'></head><body>"
-    for token in SIX:
-        beginnings.read(content.replace(b"%s", token), Reading("/", False, True))
+    for token in tokens:
+        page = content.replace(b"%s", token)
+        assert beginnings.known(page, Reading("/", False, True)) or beginnings.read(page, Reading("/", False, True))
 
     kept = repr(vars(beginnings)).encode()
 
     assert b"csrf-token" in kept
-    assert not [token for token in SIX[:-1] if token in kept]
+    assert not [token for token in tokens if token in kept]
+
+
+def test_a_change_that_is_no_token_does_not_keep_tokens_from_being_found() -> None:
+    beginnings, reading = Beginnings(), Reading("/", False, True)
+    content = b"<!doctype html><html lang=%s><head><meta name=csrf-token content='%s'></head><body>"
+    for language in (b"en", b"cy", b"en", b"cy"):
+        for token in SIX[:3]:
+            beginnings.read(content % (language, token), reading)
+
+    assert beginnings.known(content % (b"cy", SIX[3]), reading) is not None
+
+
+def test_where_it_is_often_tried_in_vain_to_find_tokens_it_is_given_up() -> None:
+    beginnings, reading = Beginnings(), Reading("/", False, True)
+    content = b"<!doctype html><html lang=%s><head><meta name=csrf-token content='%s'></head><body>"
+    for number in range(60):
+        beginnings.read(content % (b"en" if number % 2 else b"cy", b"%d" % (100 + number)), reading)
+
+    for token in SIX:
+        beginnings.read(content % (b"cy", token), reading)
+
+    assert beginnings.known(content % (b"cy", SIX[0]), reading) is None
+
+
+def test_of_a_page_that_may_not_be_stored_nothing_is_kept() -> None:
+    for caching in (b"no-store", b"max-age=60"):
+        token, held = iter(SIX * 4), make_site(scripted(), POLICY)
+        for _ in range(12):
+            content = b"<!doctype html><html lang=en><head><meta name=t content='%s'></head><body><p>" % next(token)
+            held.app = scripted(start(HTML, (b"cache-control", caching)), body(content))
+            at_once(held, request())
+        kept = repr([vars(held._door._beginnings), held._door._fronts, held._site.printed_tags.prefilter.kept])
+        assert ("name=t" in kept) == (caching != b"no-store")
 
 
 def test_beginnings_that_change_do_not_fill_the_memory() -> None:
@@ -379,11 +429,11 @@ def pages_with_nonces(answers: dict[str, bool], *, in_head: bool) -> list[tuple[
 
 @pytest.mark.parametrize("in_head", [True, False])
 def test_markup_has_the_nonce_of_its_own_page(in_head: bool) -> None:
-    for nonce, policy, body in pages_with_nonces({}, in_head=in_head):
+    for nonce, policy, content in pages_with_nonces({}, in_head=in_head):
         assert policy.count(b"'nonce-%s'" % nonce) == policy.count(b"'nonce-") == 2
-        assert body.count(b'nonce="%s"' % nonce) == body.count(b"nonce=") == 2 + in_head
-        assert b'<link nonce="%s" rel="stylesheet"' % nonce in body
-        assert BANNER in body
+        assert content.count(b'nonce="%s"' % nonce) == content.count(b"nonce=") == 2 + in_head
+        assert b'<link nonce="%s" rel="stylesheet"' % nonce in content
+        assert BANNER in content
 
 
 @pytest.mark.parametrize("answers", [{}, REFUSED], ids=["undecided", "refused"])
@@ -410,15 +460,17 @@ def test_what_brings_a_tag_of_a_later_piece_to_life_has_the_nonce_of_its_page(an
 
 
 def test_with_consent_scripts_have_the_nonce_and_the_policy_lets_them_in() -> None:
-    for nonce, policy, body in pages_with_nonces(GRANTED, in_head=True):
+    for nonce, policy, content in pages_with_nonces(GRANTED, in_head=True):
         assert b"script-src 'nonce-%s' https://*.googletagmanager.com" % nonce in policy
-        assert body.count(b'<script nonce="%s"' % nonce) == body.count(b"<script") >= 2
+        assert content.count(b'<script nonce="%s"' % nonce) == content.count(b"<script") >= 2
 
 
 def test_after_a_refusal_a_page_with_a_nonce_is_the_applications_own() -> None:
-    for nonce, policy, body in pages_with_nonces(REFUSED, in_head=True):
+    for nonce, policy, content in pages_with_nonces(REFUSED, in_head=True):
         assert b"googletagmanager" not in policy
-        assert body == b'<!doctype html><html lang=en><head><script nonce="%s">1</script></head><body><p>text' % nonce
+        assert (
+            content == b'<!doctype html><html lang=en><head><script nonce="%s">1</script></head><body><p>text' % nonce
+        )
 
 
 def written(*, granted: bool, at: float = NOW, key: str = KEY) -> bytes:

@@ -7,6 +7,7 @@ tokenized again. What is remembered is no more than that one's beginning: see `B
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -40,11 +41,12 @@ CHARSET_WINDOW = 1_024
 _LONGEST_KNOWN = 8_192  # bytes of a beginning that is remembered
 _MOST_KNOWN = 256  # of these: 2 MB at the very most
 _MOST_CHANGING = 64  # beginnings that change, each kept until the next one at its address comes
-_MOST_TOKENS = 16  # in one of them
+_MOST_FAILURES = 16  # to find tokens at an address
+_MOST_TOKENS = 16  # in one beginning
 _MOST_FRONTS = 2_097_152  # bytes of beginnings that are kept with their markup, …
 _AROUND_FRONT = 1_024  # … with what Python itself needs for each, its key and the path in that
 
-_IN_TOKENS = (ascii_letters + digits + "+/=_-").encode()
+_IN_TOKENS = (ascii_letters + digits + "+/=_-.:~").encode()  # Base64's and a URL's characters, as in signed tokens
 _RUN = re.compile(rb"[^\0]+")
 _LANGUAGE = re.compile(rb"[a-zA-Z0-9-]{1,35}")
 _AMP = frozenset(mark + kind for mark in (b"amp", b"\xe2\x9a\xa1") for kind in (b"", b"4ads", b"4email"))
@@ -210,8 +212,9 @@ class Beginnings:
     def __init__(self) -> None:
         self._known: dict[tuple[str, bool, bool], Known] = {}
         self._seen: dict[tuple[str, bool, bool], int] = {}  # a hash of what each began with the last time
-        # What began in yet another way, until it is compared with the next; `None` where that showed no tokens.
-        self._changing: dict[tuple[str, bool, bool], Known | None] = {}
+        # What began in yet another way, until it is compared with the next; and how often that showed no tokens.
+        self._changing: dict[tuple[str, bool, bool], Known] = {}
+        self._failures = Counter[tuple[str, bool, bool]]()
 
     def known(self, page: bytes, reading: tuple[str, bool, bool]) -> Known | None:
         """Return the beginning that a page begins with, or `None` when it begins as none before it at its address.
@@ -243,8 +246,8 @@ class Beginnings:
     def learn(self, reading: tuple[str, bool, bool], known: Known) -> None:
         """Keep a beginning that came twice in a row, or twice but for its tokens, in place of the one that was known.
 
-        Few are kept, and none that is long. What is in one visitor's page alone is not: a token's place is, and while
-        it is to be found out, the last page's beginning.
+        Few are kept, and none that is long. Of tokens the place is kept alone. To find it, a beginning that differs
+        from the one before is kept until the next one comes.
         """
         if known.end + len(reading[0]) > _LONGEST_KNOWN:  # visitors make up addresses
             return
@@ -260,30 +263,31 @@ class Beginnings:
 
     def _compare(self, reading: tuple[str, bool, bool], known: Known) -> None:
         """Find the tokens of pages that begin in another way each time; where there is more to it, nothing is kept."""
-        last = self._changing.get(reading, known)
-        if last is None:
+        if self._failures[reading] >= _MOST_FAILURES:
             return
+        last = self._changing.pop(reading, None)
+        if last is not None and last.end == known.end:
+            if spans := _tokens_between(last.text, known.text):
+                self._keep(reading, known.with_tokens(spans))
+                return
+            self._failures[reading] += 1
         if len(self._changing) >= _MOST_CHANGING:
             self._changing.clear()
+            self._failures.clear()
         self._changing[reading] = known
-        if last is known or last.end != known.end:
-            return
-        self._changing[reading] = None
-        if spans := _tokens_between(last.text, known.text):
-            del self._changing[reading]
-            self._keep(reading, known.with_tokens(spans))
 
     def _keep(self, reading: tuple[str, bool, bool], known: Known) -> None:
         if len(self._known) >= _MOST_KNOWN:
             self._known.clear()
         self._known[reading] = known
 
-    def read(self, page: bytes, reading: tuple[str, bool, bool]) -> Known | None:
+    def read(self, page: bytes, reading: tuple[str, bool, bool], *, keeps: bool = True) -> Known | None:
         """Read the beginning of a page at one go, or return `None` when only an `Injector` can tell.
 
         Args:
             page: the first piece.
             reading: the fields of a `Reading`, how it is to be read.
+            keeps: whether anything of it may be kept.
         """
         usual = _USUAL.match(page)
         if usual is None or usual.end() > LONGEST_TAG:
@@ -297,7 +301,8 @@ class Beginnings:
             return None
         end, head_at = usual.end(), usual.start("end_of_head")
         known = Known(page[:end], head_at, end, beginning, beginning)
-        self.learn(reading, known)
+        if keeps:
+            self.learn(reading, known)
         return known
 
 

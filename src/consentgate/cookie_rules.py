@@ -64,7 +64,7 @@ class CookieRules:
         self._patterns = [rule for rule in rules if is_pattern(rule[0])]
         self._in_folders = [(name, category) for name, (category, path) in self._exact.items() if path != "/"]
         self._find = lru_cache(_MOST_KEPT)(self._look_up)
-        self.of_setters = OfSetters(self.category_of)
+        self.of_lines = CategoriesOfLines(self.category_of)
         self._optional = _any_of([name for name, category, _ in rules if not category.is_essential]).search
 
     def category_of(self, name: str) -> Category | None:
@@ -133,7 +133,7 @@ class CookieRules:
         return None
 
 
-class OfSetters(dict[bytes, Category | None]):
+class CategoriesOfLines(dict[bytes, Category | None]):
     """Say which category declares the cookie of a `Set-Cookie` line, by the line up to its first `=`.
 
     Args:

@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 __all__ = [
+    "Form",
     "Sources",
     "Widened",
     "Widening",
@@ -50,7 +51,7 @@ _EVERYTHING = frozenset(("*", "https:"))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Form:
+class Form:
     """Hold what becomes of policies that differ by their nonces only. Each nonce is a number: which of them it is.
 
     There is one for all of them, which equals itself alone.
@@ -78,12 +79,14 @@ class Widened(NamedTuple):
         form: what it says beside its nonces.
         script_nonce: the nonce that lets scripts in; empty without.
         style_nonce: the same for style sheets.
+        came_before: whether another page had the same policy, but for its nonces.
     """
 
     value: bytes
-    form: _Form
+    form: Form
     script_nonce: str = ""
     style_nonce: str = ""
+    came_before: bool = True
 
 
 class Widening:
@@ -98,13 +101,13 @@ class Widening:
     def __init__(self, needed: Sources, everything: Sources, enforces: Iterable[str] | None = None) -> None:
         self._needed = needed
         self._everything = everything
-        self._forms: dict[tuple[str, ...], _Form] = {}
+        self._forms: dict[tuple[str, ...], Form] = {}
         self._without_nonce: dict[bytes, Widened] = {}
         self.own: Widened | None = None
         """The policy that the site adds."""
         if enforces is not None:
             own = enforced(enforces, needed)
-            self.own = Widened(own.encode("latin-1"), _Form([own], lets_all_in=is_wide_enough([own], everything)))
+            self.own = Widened(own.encode("latin-1"), Form([own], lets_all_in=is_wide_enough([own], everything)))
 
     def of(self, value: bytes) -> Widened:
         """Return what becomes of a policy.
@@ -123,14 +126,13 @@ class Widening:
             form = self._form_of("".join(parts))
             if len(value) <= _LONGEST_FORM:
                 _keep(self._forms, key, form)
-        if nonces:
-            return _filled(form, nonces)
-        known = Widened(form.texts[0].encode("latin-1"), form)
-        if len(value) <= _LONGEST_FORM:
+            return _filled(form, nonces)._replace(came_before=False)
+        known = _filled(form, nonces)
+        if not nonces:
             _keep(self._without_nonce, value, known)
         return known
 
-    def _form_of(self, policy: str) -> _Form:
+    def _form_of(self, policy: str) -> Form:
         """Return what becomes of a policy in which numbers stand for its nonces."""
         wider = widened(policy, self._needed)
         text, *parts = _EACH_NONCE.split(wider)
@@ -140,10 +142,10 @@ class Widening:
             texts.append(after)
         nonces = (nonce_of([policy], directive) for directive in ("script-src", "style-src"))
         of_script, of_style = (int(number) if number else None for number in nonces)
-        return _Form(texts, [*map(int, parts[1::3])], of_script, of_style, is_wide_enough([wider], self._everything))
+        return Form(texts, [*map(int, parts[1::3])], of_script, of_style, is_wide_enough([wider], self._everything))
 
 
-def _filled(form: _Form, nonces: Sequence[str]) -> Widened:
+def _filled(form: Form, nonces: Sequence[str]) -> Widened:
     text = form.texts[0]
     for number, after in zip(form.numbers, form.texts[1:], strict=True):
         text += nonces[number] + after

@@ -23,12 +23,12 @@ from consentgate.caching import (
     varies_by_encoding,
 )
 from consentgate.csp import Widened
-from consentgate.gate import ResponseGate, both, nothing, permitted, with_nonces, words_for
+from consentgate.gate import ResponseGate, both, head_for, nothing, permitted, words_for
 from consentgate.kept_pages import KeptPage, KeptPages
 from consentgate.prefilter import Address
 from consentgate.response_kind import is_fragment, media_type_of
 from consentgate.tag_watch import TagWatch
-from consentgate.visit import Prepared, Site, Standing, Visit
+from consentgate.visit import Site, Standing, Visit
 
 __all__ = ["Door"]
 
@@ -67,7 +67,8 @@ _MEANINGS = {
 _MOST_SHAPES = 256  # that are remembered, each of
 _LONGEST_SHAPE = 1_024  # bytes at the most
 _METHODS = frozenset(("GET", "POST"))
-_MOST_WITH_TAGS = 1_024  # addresses
+_MOST_WITH_TAGS = 4_096  # addresses, of each of which a hash is remembered
+_LONGEST_KEY = 512  # bytes of an address, of a query and of headers with which a page is kept: visitors make them up
 _MOST_PIECES = 16  # of a page, in case that it has to be read from its beginning
 _BYTES = {bytes}
 _WINDOWS = frozenset((None, b"document"))  # what `Sec-Fetch-Dest` says of a page for a window, in any browser
@@ -132,10 +133,12 @@ class _Shapes(dict[tuple[bytes, ...], _Shape]):
 
 
 _UNDECIDED = (None, None)
-# The start of a page as it leaves, save for its length; the header that says how long it was, if one does; what its
-# headers call its charset; what it gets; the address under which it may be kept, empty where it may not; and its
-# Content-Security-Policy, if it has one.
-_Page = tuple[Message, Header | None, str, Standing, Address, Widened | None]
+
+
+# A page whose body is still to come; a plain tuple, as one with names takes three times as long to make. Its start as
+# it leaves, save for its length; the header that says how long it was, if one does; what its headers call its charset;
+# what it gets; the address under which it may be kept, empty where it may not; its Content-Security-Policy, if any.
+_Page = tuple[Message, Header | None, str, Standing, Address, tuple[Widened, ...]]
 
 
 class Door:
@@ -151,7 +154,7 @@ class Door:
         self._beginnings = Beginnings()
         self._fronts = Fronts()
         self._kept = KeptPages()
-        self._with_tags = set[Address]()  # whose last page had some, so that the next one is not looked at here
+        self._with_tags = set[int]()  # hashes of addresses whose last page had some: the next one is the gate's
         self._shapes = _Shapes()
         self._signals = (b"Cookie", *site.signal_names)
         self._of_personal = personal((), "", signals=site.signal_names)
@@ -171,25 +174,25 @@ class Door:
         """
         passes = False  # whether all that follows is none of our business, except trailers
         page: _Page | None = None
-        policy: Widened | None = None  # the page's
+        policies: tuple[Widened, ...] = ()  # the page's
         left: list[bytes] = []  # of a page whose pieces are looked at, those that held nothing and have left
         gate: ResponseGate | None = None
 
         def guarded(message: Message) -> Awaitable[None]:
-            nonlocal passes, page, policy, gate
+            nonlocal passes, page, policies, gate
             if passes and message["type"] != "http.response.trailers":
                 return send(message)
             if page is not None:
                 held, page = page, None
-                policy = held[5]
+                start, _, charset, _, address, policies = held
                 if (piece := self._first_piece(visit, held, message)) is not None:
                     if self._prefilter is not None and message.get("more_body", False):
                         left.append(message["body"])
                     else:
                         passes = True
-                    return both(send, held[0], piece)
+                    return both(send, start, piece)
                 gate = self.gate(visit, send)
-                gate.take_over(held[0], held[2], policy, held[4])
+                gate.take_over(start, charset, policies, address)
                 sent = gate.send(message)
                 passes = gate.passes
                 self._learn(visit, held, gate)
@@ -199,16 +202,16 @@ class Door:
                     passes = not message.get("more_body", False)
                     return send(message)
                 gate = self.gate(visit, send)
-                gate.go_on_after(left, policy)
+                gate.go_on_after(left, policies)
                 left.clear()
             elif gate is None:
                 if message["type"] == "http.response.start":
-                    start, page = self._started(visit, message)
+                    passing, page = self._started(visit, message)
                     if page is not None:
                         return nothing()
-                    if start is not None:
+                    if passing is not None:
                         passes = True
-                        return send(start)
+                        return send(passing)
                 gate = self.gate(visit, send)
             sent = gate.send(message)
             passes = gate.passes
@@ -261,12 +264,13 @@ class Door:
         elif not (standing.grants_everything or address in self._watch.done or self._watch.is_done_at(*address)):
             return _UNDECIDED
         length = None if shape.length_at is None else headers[shape.length_at]
-        policy: Widened | None = None
+        policies: tuple[Widened, ...] = ()
         if shape.policy_at is not None:
             name, value = headers[shape.policy_at]
             if type(value) is not bytes:
                 return _UNDECIDED
             policy = standing.prepared.widening.of(value)
+            policies = (policy,)
             if policy.value != value:
                 headers = headers.copy()
                 headers[shape.policy_at] = (name, policy.value)
@@ -288,7 +292,7 @@ class Door:
             headers += [(b"set-cookie", line) for line in visit.housekeeping()]
         start = {**message, "headers": headers}
         if standing.prepared.is_due or self._prefilter is not None:
-            return None, (start, length, media_type.charset, standing, address, policy)
+            return None, (start, length, media_type.charset, standing, address, policies)
         return start, None
 
     def _allowed(self, visit: Visit, headers: HeaderList, shape: _Shape) -> HeaderList:
@@ -305,25 +309,26 @@ class Door:
         """
         if message["type"] != "http.response.body" or visit.places_banner:
             return None
-        start, length, charset, standing, address, policy = page
+        start, length, charset, standing, address, policies = page
         if address in self._kept.addresses and (same := self._same_page(visit, page, message)) is not None:
             return same
-        if address in self._with_tags:
+        if self._with_tags and hash(address) in self._with_tags:
             return None
         prefilter, prepared = self._prefilter, standing.prepared
         body: bytes = message.get("body", b"")
         if type(body) is not bytes:
             return None
         last = not message.get("more_body", False)
-        known: Known | None = None
         if prefilter is not None:
             if not last:
                 if not body or prefilter.leaving(body, address) < len(body):
                     return None
-            elif body != prefilter.kept.get(address) and not prefilter.knows(body, address):
-                known = self._beginning(visit, body, charset)
-                if prefilter.may_be_in(body, address, known.end if known else 0):
-                    return None
+            elif (
+                body != prefilter.kept.get(address)
+                and not prefilter.knows(body, address)
+                and prefilter.may_be_in(body, address)
+            ):
+                return None
         if not prepared.is_due:
             if length is not None and not last and prefilter is not None:
                 _set_length(start, length, None)
@@ -337,26 +342,26 @@ class Door:
             prepared,
             charset,
             visit.fields.get(b"sec-fetch-dest"),
-            None if policy is None else policy.form,
+            policies[0].form if policies else None,
         )
         try:
             front = self._fronts.get(key)
         except TypeError:  # a server's bytearray, say
             return None
         if front is None or not front.known.begins(body):
-            known = known or self._beginning(visit, body, charset)
+            known = self._beginning(visit, body, charset, keeps=bool(address))
             if known is None:
                 return None
             front = Front(known, words_for(visit, standing, known.of_body, charset), b"")
-            if known.comes_again and visit.plain_path is not None:
-                if not (known.tokens or (policy is not None and policy.form.numbers)):
-                    begins = known.spliced(known.text, _head(prepared, policy), front.words)
+            if known.comes_again and address and visit.plain_path is not None and all(map(_came_before, policies)):
+                if not (known.tokens or any(map(_has_nonce, policies))):
+                    begins = known.spliced(known.text, head_for(prepared, policies), front.words)
                     front = front._replace(text=begins)
                 self._fronts.keep(key, front)
         if front.text:
             body = b"".join((front.text, memoryview(body)[front.known.end :]))  # copied once only
         else:
-            body = front.known.spliced(body, _head(prepared, policy), front.words)
+            body = front.known.spliced(body, head_for(prepared, policies), front.words)
         if length is not None:
             _set_length(start, length, len(body) if last else None)
         if self._site.observer is not None and not standing.consent.is_decided:
@@ -383,17 +388,21 @@ class Door:
 
     def _learn(self, visit: Visit, page: _Page, gate: ResponseGate) -> None:
         """Learn from what the gate made of a page, for the next time that it comes."""
-        _, _, _, _, address, policy = page
+        _, _, _, _, address, policies = page
+        place = hash(address)
         if not gate.has_met_tags:
-            self._with_tags.discard(address)
+            self._with_tags.discard(place)
         elif address:
             if len(self._with_tags) >= _MOST_WITH_TAGS:
                 self._with_tags.clear()
-            self._with_tags.add(address)
-        if address and gate.whole is not None and (policy is None or not policy.form.numbers):  # a nonce is its own
-            came, leaves = gate.whole
-            kept = KeptPage(came, leaves, tuple(gate.withheld), gate.asks)
-            self._kept.keep(address, _kept_key(visit, page), kept)
+            self._with_tags.add(place)
+        if gate.whole is None or not address or any(map(_has_nonce, policies)):
+            return
+        key = _kept_key(visit, page)
+        if sum(len(part) for part in (*address, *key) if isinstance(part, str | bytes)) > _LONGEST_KEY:
+            return
+        came, leaves = gate.whole
+        self._kept.keep(address, key, KeptPage(came, leaves, tuple(gate.withheld), gate.asks))
 
     def _leaves_as_well(self, message: Message, left: list[bytes]) -> bool:
         """Tell whether a further piece of a page leaves as it is; the gate sees to long pages."""
@@ -412,12 +421,12 @@ class Door:
         left.append(piece)
         return True
 
-    def _beginning(self, visit: Visit, piece: bytes, charset: str) -> Known | None:
+    def _beginning(self, visit: Visit, piece: bytes, charset: str, *, keeps: bool) -> Known | None:
         """Return what a page's first piece begins with, or `None` when that is not all there, or unusual."""
         if self._looks_ahead:
             return None
         reading = (visit.scope.get("path", "/"), visit.fields.get(b"sec-fetch-dest") == b"document", bool(charset))
-        known = self._beginnings.known(piece, reading) or self._beginnings.read(piece, reading)
+        known = self._beginnings.known(piece, reading) or self._beginnings.read(piece, reading, keeps=keeps)
         if known is None:
             return None
         seen = known.of_body
@@ -433,9 +442,9 @@ def _set_length(start: Message, length: Header, size: int | None) -> None:
         headers.append((b"content-length", b"%d" % size))
 
 
-def _kept_key(visit: Visit, page: _Page) -> Hashable:
+def _kept_key(visit: Visit, page: _Page) -> tuple[Hashable, ...]:
     """Return what decides about what becomes of a page, beside the page itself, its host and its path."""
-    _, _, charset, standing, _, policy = page
+    _, _, charset, standing, _, policies = page
     scope, fields = visit.scope, visit.fields
     return (
         bytes(scope.get("raw_path") or b""),
@@ -445,16 +454,18 @@ def _kept_key(visit: Visit, page: _Page) -> Hashable:
         fields.get(b"sec-fetch-dest"),
         standing.prepared,
         charset,
-        None if policy is None else policy.form,
+        *(policy.form for policy in policies),
     )
 
 
-def _head(prepared: Prepared, policy: Widened | None) -> bytes:
-    """Return what goes to the end of a page's head, given its Content-Security-Policy."""
-    own = prepared.widening.own
-    lets_all_in = (policy is None or policy.form.lets_all_in) and (own is None or own.form.lets_all_in)
-    head = prepared.head if lets_all_in else prepared.late_head
-    return head if policy is None else with_nonces(head, policy.script_nonce, policy.style_nonce)
+def _has_nonce(policy: Widened) -> bool:
+    """Tell whether the next page's policy is another one."""
+    return bool(policy.form.numbers)
+
+
+def _came_before(policy: Widened) -> bool:
+    """Tell whether another page had the same policy, but for its nonces."""
+    return policy.came_before
 
 
 def _may_tell_of_page(visit: Visit) -> bool:

@@ -9,7 +9,7 @@ from itertools import chain
 from starlette.types import Message, Send
 
 from consentgate.beginnings import Beginning, Beginnings, Markup, Reading
-from consentgate.caching import individual, personal, shared, unshared, varies_by_encoding
+from consentgate.caching import individual, is_never_stored, personal, shared, unshared, varies_by_encoding
 from consentgate.compression import Gunzip, Gzip
 from consentgate.cookies import is_expiry, set_cookie_name
 from consentgate.csp import Widened, lets_frame_in
@@ -23,9 +23,9 @@ from consentgate.rendering import Addresses, Place, filled
 from consentgate.response_kind import BYPASSES, Kind, carries_tags, kind_of, media_type_of, value_of
 from consentgate.rewriter import Rewriter, Surroundings
 from consentgate.tag_watch import Look, TagWatch
-from consentgate.visit import FRAGMENT_HEADERS, Standing, Visit
+from consentgate.visit import FRAGMENT_HEADERS, Prepared, Standing, Visit
 
-__all__ = ["ResponseGate", "both", "nothing", "permitted", "with_nonces", "words_for"]
+__all__ = ["ResponseGate", "both", "head_for", "nothing", "permitted", "words_for"]
 
 HeaderList = list[tuple[bytes, bytes]]
 Fields = Mapping[bytes, bytes]
@@ -50,7 +50,7 @@ class ResponseGate:
     passes = False
     """Whether all that follows is none of our business, except trailers."""
     whole: tuple[bytes, bytes] | None = None
-    """A page that came in one piece, and the same as it leaves, where nothing but the page decided about that."""
+    """A page that came in one piece, and the same as it leaves, where nothing is still to come of it."""
     asks = False
     """Whether the question was put into it."""
     _look: Look | None = None
@@ -69,6 +69,7 @@ class ResponseGate:
     _is_head = False  # whether a page's headers go out without the page
     _policies: Sequence[Widened] = ()
     _address: Address = ()  # of a page that may be kept
+    _keeps = True  # whether anything of the page may be kept
 
     def __init__(self, visit: Visit, send: Send, watch: TagWatch, beginnings: Beginnings) -> None:
         self._visit = visit
@@ -152,6 +153,7 @@ class ResponseGate:
         self._look = self._watch.look(self._visit, message["status"], headers, fields)
         if _CSP in fields:
             self._policies = [self._visit.widening.of(value) for key, value in headers if key.lower() == _CSP]
+        self._keeps = not is_never_stored(headers)
         page = {**message, "headers": self._page_headers(headers, fields)}
         if kind is Kind.PAGE:
             return self._on_page(page, fields)
@@ -185,29 +187,29 @@ class ResponseGate:
             charset_known=bool(self._charset),
         )
 
-    def take_over(self, start: Message, charset: str, policy: Widened | None, address: Address) -> None:
+    def take_over(self, start: Message, charset: str, policies: Sequence[Widened], address: Address) -> None:
         """Go on with a page whose first piece is still to come, and whose headers were looked at before.
 
         Args:
             start: the page's start as it leaves, but for its length.
             charset: what it calls the page's charset.
-            policy: its Content-Security-Policy.
+            policies: its Content-Security-Policies.
             address: what tells it from other pages; empty where nothing of it may be kept.
         """
-        self._start, self._charset, self._address = start, charset, address
-        self._policies = () if policy is None else (policy,)
+        self._start, self._charset, self._address, self._policies = start, charset, address, policies
+        self._keeps = bool(address)
         self._looks_for_tags = self._visit.site.holds_tags
         if self._visit.prepared.is_due:
             self._reading = self._way_to_read()
 
-    def go_on_after(self, pieces: Iterable[bytes], policy: Widened | None) -> None:
+    def go_on_after(self, pieces: Iterable[bytes], policies: Sequence[Widened]) -> None:
         """Go on with a page of which some has left, in which no tag was, and of which more is to be looked at.
 
         Args:
             pieces: what has left, as it came.
-            policy: the page's Content-Security-Policy.
+            policies: the page's Content-Security-Policies.
         """
-        self._policies = () if policy is None else (policy,)
+        self._policies = policies
         self._tags = self._new_tag_gate()
         self._rewriter = Rewriter(self._tags.concerns, self._tags.change, self._visit.site.printed_tags.prefilter)
         for piece in pieces:
@@ -274,7 +276,7 @@ class ResponseGate:
         if self._visit.places_banner and self._start is not None and last and MARK not in body:
             self._visit.places_banner = False  # it is another page than the one that was to have it: an error, say
         if self._reading is not None:
-            body = self._spliced(body, self._reading, last=last)
+            body = self._spliced(body, self._reading, last=last, is_rewritten=body is not came)
         if self._placeholder is not None:
             body = self._placeholder.feed(body, last=last)
         if self._gunzip is not None and last and self._start is not None and body == came:
@@ -296,7 +298,7 @@ class ResponseGate:
     def _look_for_tags(self, body: bytes, *, last: bool) -> bytes:
         """Return a whole page as it may leave, and prepare for one that comes in pieces."""
         prefilter = self._visit.site.printed_tags.prefilter
-        if last and (prefilter.knows(body, self._address) or not prefilter.may_be_in(body, self._address)):
+        if last and (prefilter.knows(body, self._address) or not prefilter.may_be_in(body)):
             return body
         tags = self._tags = self._tags or self._new_tag_gate()
         rewriter = Rewriter(tags.concerns, tags.change, prefilter)
@@ -315,18 +317,19 @@ class ResponseGate:
             start["headers"] = self._encoded(start["headers"])
         return both(self._send, start, body)
 
-    def _spliced(self, body: bytes, reading: Reading, *, last: bool) -> bytes:
+    def _spliced(self, body: bytes, reading: Reading, *, last: bool, is_rewritten: bool) -> bytes:
         """Return what may leave of a piece, with the markup if its place is in there."""
         if self._injector is None:
-            if self.has_met_tags:  # it begins in another way than the application wrote it
+            if is_rewritten:  # it begins in another way than the application wrote it
                 reading = reading._replace(address=f"{reading.address}{_REWRITTEN}")
             if (spliced := self._beginnings.splice(body, reading, self._markup)) is not None:
                 self._count_banner()
                 self._has_spliced()
                 return spliced
             after_skip_link = self._visit.site.policy.placement == "after-skip-link"
+            beginnings = self._beginnings if self._keeps else None
             self._injector = Injector(
-                self._markup, beginnings=self._beginnings, after_skip_link=after_skip_link, **reading._asdict()
+                self._markup, beginnings=beginnings, after_skip_link=after_skip_link, **reading._asdict()
             )
         body = self._injector.feed(body)
         if last:
@@ -340,11 +343,11 @@ class ResponseGate:
 
     def _count_banner(self) -> None:
         visit = self._visit
-        if (observer := visit.site.observer) is None or visit.site.policy.cache == "shared":
+        if visit.site.is_shared or visit.consent.is_decided:
             return
-        if not visit.consent.is_decided:
-            self.asks = True
-            observer.banner(visit.host)
+        self.asks = True
+        if visit.site.observer is not None:
+            visit.site.observer.banner(visit.host)
 
     def _has_spliced(self) -> None:
         """Let the rest of the page pass."""
@@ -427,30 +430,30 @@ class ResponseGate:
         return self._policies if own is None else [*self._policies, own]
 
     def _markup(self, beginning: Beginning) -> Markup:
-        visit, policy = self._visit, self._visit.site.policy
+        visit = self._visit
         if beginning.has_policy:
             _warn_meta_policy()
         if visit.site.is_shared:
-            return Markup(self._with_nonce(visit.site.rendering.shared_head(_place(visit, beginning))))
-        if beginning.has_base or self._policies or policy.enforce:
+            head = visit.site.rendering.shared_head(_place(visit, beginning))
+            return Markup(_with_nonces(head, self._policies))
+        if beginning.has_base:
             return self._markup_of_its_own(beginning)
         words = words_for(visit, visit.standing, beginning, self._charset)
-        return Markup(visit.prepared.head, self._placed(words) if words else b"")
+        return Markup(head_for(visit.prepared, self._policies), self._placed(words) if words else b"")
 
     def _markup_of_its_own(self, beginning: Beginning) -> Markup:
-        """Return markup for a page with a nonce, a policy or a base, for which nothing is prepared."""
+        """Return markup for a page with a base, for which nothing is prepared."""
         visit, rendering, consent = self._visit, self._visit.site.rendering, self._visit.consent
         place = _place(visit, beginning)
         spoken = rendering.place_in(place, beginning.language, _is_utf8(beginning, self._charset))
-        head = self._with_nonce(
-            rendering.head(
-                place,
-                consent.granted,
-                styled=visit.is_spoken_to,
-                scripted=not consent.is_decided,
-                later=self._starts_later,
-            )
+        head = rendering.head(
+            place,
+            consent.granted,
+            styled=visit.is_spoken_to,
+            scripted=not consent.is_decided,
+            later=self._starts_later,
         )
+        head = _with_nonces(head, self._policies)
         if not consent.is_decided:
             return Markup(head, self._placed(rendering.question(spoken, consent.undecided, visit.back)))
         if visit.message is not None:
@@ -467,7 +470,7 @@ class ResponseGate:
     @property
     def _starts_later(self) -> bool:
         """Whether the policy the page has now keeps out a service that is accepted on it, until the next page."""
-        return not all(policy.form.lets_all_in for policy in self._sent_policies)
+        return not _let_all_in(self._sent_policies)
 
     def _new_tag_gate(self) -> TagGate:
         """Return what decides about the tags in this visitor's page."""
@@ -478,7 +481,8 @@ class ResponseGate:
         def script(around: Surroundings) -> bytes:
             if not may_agree_here or site.policy.script_api:
                 return b""
-            return self._with_nonce(rendering.page_script(_place(visit, around), granted, later=self._starts_later))
+            markup = rendering.page_script(_place(visit, around), granted, later=self._starts_later)
+            return _with_nonces(markup, self._policies)
 
         def embed(around: Surroundings, address: str) -> str:
             is_late = not lets_frame_in((_text(policy.value) for policy in self._sent_policies), address)
@@ -491,27 +495,41 @@ class ResponseGate:
 
         return TagGate(site.printed_tags, site.policy.essential if granted is None else granted, embed, script, note)
 
-    def _with_nonce(self, head: bytes) -> bytes:
-        script = next((policy.script_nonce for policy in self._policies if policy.script_nonce), "")
-        style = next((policy.style_nonce for policy in self._policies if policy.style_nonce), "")
-        return with_nonces(head, script, style)
 
-
-def with_nonces(head: bytes, script: str, style: str) -> bytes:
-    """Return a head's markup with the nonces that let its script and its style sheet in.
+def head_for(prepared: Prepared, policies: Sequence[Widened]) -> bytes:
+    """Return what goes to the end of a page's head.
 
     Args:
-        head: the markup.
-        script: the nonce for scripts; empty without.
-        style: the nonce for style sheets.
+        prepared: what the page gets.
+        policies: its Content-Security-Policies.
     """
+    own = prepared.widening.own
+    if own is None and not policies:
+        return prepared.head
+    sent = policies if own is None else (*policies, own)
+    return _with_nonces(prepared.head if _let_all_in(sent) else prepared.late_head, policies)
+
+
+def _let_all_in(policies: Iterable[Widened]) -> bool:
+    """Tell whether policies leave room for all services that may be accepted on a page."""
+    for policy in policies:  # noqa: SIM110 - a generator takes longer than the one or two that there are
+        if not policy.form.lets_all_in:
+            return False
+    return True
+
+
+def _with_nonces(markup: bytes, policies: Sequence[Widened]) -> bytes:
+    """Return markup with the nonces that let its script and its style sheet in."""
+    script = style = ""
+    for policy in policies:
+        script, style = script or policy.script_nonce, style or policy.style_nonce
     if script:
-        head = head.replace(b"<script ", b'<script nonce="%s" ' % script.encode("ascii"))
-    return head.replace(b"<link ", b'<link nonce="%s" ' % style.encode("ascii")) if style else head
+        markup = markup.replace(b"<script ", b'<script nonce="%s" ' % script.encode("ascii"))
+    return markup.replace(b"<link ", b'<link nonce="%s" ' % style.encode("ascii")) if style else markup
 
 
 def words_for(visit: Visit, standing: Standing, beginning: Beginning, charset: str) -> bytes:
-    """Return the question, or what confirms a choice, as it is prepared for pages without a nonce, policy or base.
+    """Return the question, or what confirms a choice, as it is prepared for pages without a base.
 
     Args:
         visit: the request.
@@ -559,7 +577,7 @@ def permitted(headers: HeaderList, visit: Visit) -> HeaderList:
     for pair in headers:
         if pair[0].lower() == b"set-cookie":
             line = pair[1]
-            category = site.rules.of_setters[line[: line.find(b"=") + 1]]
+            category = site.rules.of_lines[line[: line.find(b"=") + 1]]
             if category is None or category.id not in granted:
                 if not _may_leave_anyway(line, category, visit):
                     continue

@@ -11,7 +11,6 @@ __all__ = ["KeptPage", "KeptPages"]
 
 _MOST_KEPT = 4_194_304  # bytes of all of them
 _LONGEST_KEPT = 262_144  # bytes of one, as it came
-_LONGEST_ADDRESS = 256  # characters: visitors make addresses up
 _MOST_SEEN = 1_024  # hashes of pages that came once
 _AROUND_KEPT = 2_048  # bytes that Python itself needs for each, with its key
 
@@ -47,7 +46,7 @@ class KeptPages:
 
         Args:
             address: what tells it from other pages, its host and path say.
-            key: what else decides about what becomes of it.
+            key: what else decides about what becomes of it; short, as visitors have a say in it.
             page: as it came.
         """
         kept = self._pages.get((address, key))
@@ -61,7 +60,7 @@ class KeptPages:
             key: the same.
             page: what became of it.
         """
-        if len(page.came) > _LONGEST_KEPT or sum(map(len, address)) > _LONGEST_ADDRESS:
+        if len(page.came) > _LONGEST_KEPT:
             return
         seen = hash((address, key, page.came))
         if seen not in self._seen:

@@ -35,8 +35,7 @@ LONGEST_OPENER = 7
 _SPACE = b"\t\n\f\r "
 _FEW = 64  # bytes of white space between "=" and a quote, beyond which a piece is looked at in full
 _REMEMBERED = 4_096  # pages, or pieces, that are known to be clear: 8 bytes of each, and Python's own around them
-_LONGEST_WORD = 64  # bytes, with what has to follow it
-_REACH = 512  # bytes around what changed in a page that are looked at with it; scripts may have a comment within a word
+_REACH = 256  # bytes around what changed in a page that are looked at with it; a word in a tag takes fewer
 _STEP = 128  # bytes: so exactly is found out what changed
 _LONGEST_KEPT = 262_144  # bytes of a page that came more than once, …
 _MOST_KEPT = 4_194_304  # … and of all of them
@@ -73,6 +72,20 @@ class Word(NamedTuple):
     then: bytes = b""
 
 
+class _Around(NamedTuple):
+    """Say what does not change in an address's pages.
+
+    Args:
+        before: how they begin.
+        after: how they end.
+        start: index from which a page is looked at: somewhat before the change, and before the script it is in.
+    """
+
+    before: bytes
+    after: bytes
+    start: int
+
+
 class Prefilter:
     """Look for words in pages, whatever case they are written in.
 
@@ -85,11 +98,10 @@ class Prefilter:
         self._clear = set[int]()
         self._harmless = set[int]()
         self._plain: dict[int, int] = {}
-        self._begun = set[int]()
         self.kept: dict[Address, bytes] = {}
-        """The last page of an address that was found to hold none of the words, for those that come again."""
+        """Pages that hold none of the words, one of each address, to be compared with those that come."""
         self._kept = 0  # bytes of them
-        self._around: dict[Address, tuple[bytes, bytes]] = {}  # how such pages begin and end, before and after changes
+        self._around: dict[Address, _Around] = {}
         self._came = set[int]()  # addresses of which a page that held none of them came
 
     def knows(self, page: bytes, address: Address) -> bool:
@@ -103,35 +115,47 @@ class Prefilter:
             address: what tells it from others, its host and path say.
         """
         around = self._around.get(address)
-        if around is None or not (page.startswith(around[0]) and page.endswith(around[1])):
+        if around is None or not (page.startswith(around.before) and page.endswith(around.after)):
             around = self._compare(page, address)
             if around is None:
                 return False
-        before, after = around
-        changed = page[max(0, len(before) - _REACH) : len(page) - len(after) + _REACH]
-        return not self.is_in(changed)
+        end = len(page) - len(around.after) + _REACH
+        changed = page[around.start : end].lower()
+        if _is_in_script(changed):
+            # The words of a script may lie far apart, with comments between them: it is looked at to its end.
+            end = page.find(b"</script", end)
+            if end < 0:
+                return False
+            changed = page[around.start : end].lower()
+            if b"<!--" in changed:  # with which it may not end there
+                return False
+        return not self._is_in(changed)
 
-    def _compare(self, page: bytes, address: Address) -> tuple[bytes, bytes] | None:
+    def _compare(self, page: bytes, address: Address) -> _Around | None:
         """Find out what changes in an address's pages; `None` where that is too much to tell."""
         kept = self.kept.get(address)
         if kept is None:
             return None
-        before, after = self._around.get(address, (kept, kept))
-        start = _same_at_start(page, before)
+        before, after, _ = self._around.get(address, (kept, kept, 0))
+        start = _same(page, before, at_end=False)
         rest = min(len(page), len(kept)) - start
-        end = _same_at_end(page[-rest:], after[-rest:]) if rest else 0
-        if len(page) - start - end > len(page) // 4:
+        end = _same(page[-rest:], after[-rest:], at_end=True) if rest else 0
+        lower = kept[:start].lower()
+        look_from = max(0, start - _REACH)
+        if _is_in_script(lower):
+            look_from = min(look_from, lower.rfind(b"<script"))
+        is_in_comment = lower.find(b"-->", max(0, lower.rfind(b"<!--"))) < 0 <= lower.rfind(b"<!--")
+        if is_in_comment or len(page) - look_from - end > len(page) // 4:
             return None
-        around = self._around[address] = kept[:start], kept[len(kept) - end :]
+        around = self._around[address] = _Around(kept[:start], kept[len(kept) - end :], look_from)
         return around
 
-    def may_be_in(self, page: bytes, address: Address = (), cut: int = 0) -> bool:
+    def may_be_in(self, page: bytes, address: Address = ()) -> bool:
         """Tell whether a whole page, or a part of it that stands alone, holds one of the words.
 
         Args:
             page: the page.
             address: the same; without it, nothing of the page is kept.
-            cut: where its body begins; what changes is often before that, and the rest need not be looked at again.
         """
         key = hash(page)
         if key in self._clear:
@@ -139,30 +163,13 @@ class Prefilter:
             return False
         if key in self._harmless:
             return False
-        if self._is_new_in(page, address, cut):
-            return True
-        _remember(self._clear, key)
-        return False
-
-    def _is_new_in(self, page: bytes, address: Address, cut: int) -> bool:
-        """Tell whether one of the words is in a page that did not come before."""
-        if not address:
-            is_in_rest = self._may_be_in_rest(page[cut:])
-            return is_in_rest or (cut > 0 and self._may_be_in_beginning(page[: cut + _LONGEST_WORD]))
         if self.is_in(page):
             return True
+        _remember(self._clear, key)
         came = hash(address)
         if came in self._came:  # a page that changes each time: the next one is compared with this
             self._keep(page, address)
         _remember(self._came, came)
-        return False
-
-    def _may_be_in_rest(self, rest: bytes) -> bool:
-        if hash(rest) in self._clear:
-            return False
-        if self.is_in(rest):
-            return True
-        _remember(self._clear, hash(rest))
         return False
 
     def _keep(self, page: bytes, address: Address) -> None:
@@ -177,15 +184,6 @@ class Prefilter:
             self._kept = _room(address, page)
         self.kept[address] = page
         self._around.pop(address, None)
-
-    def _may_be_in_beginning(self, beginning: bytes) -> bool:
-        key = hash(beginning)
-        if key in self._begun:
-            return False
-        if self.is_in(beginning):
-            return True
-        _remember(self._begun, key)
-        return False
 
     def is_in(self, part: bytes) -> bool:
         """Tell whether a part of a page holds one of the words."""
@@ -239,28 +237,20 @@ class Prefilter:
         return False
 
 
-def _same_at_start(one: bytes, other: bytes) -> int:
-    """Return how many bytes two pages begin with alike, or a few less."""
+def _same(one: bytes, other: bytes, *, at_end: bool) -> int:
+    """Return how many bytes two pages begin with alike, or end with, or a few less."""
+
+    def are_alike(at: int, to: int) -> bool:
+        if at_end:
+            return one[len(one) - to : len(one) - at] == other[len(other) - to : len(other) - at]
+        return one[at:to] == other[at:to]
+
     at, end = 0, min(len(one), len(other))
-    if one[:end] == other[:end]:
+    if are_alike(at, end):
         return end
     while end - at > _STEP:
         middle = (at + end) // 2
-        if one[at:middle] == other[at:middle]:
-            at = middle
-        else:
-            end = middle
-    return at
-
-
-def _same_at_end(one: bytes, other: bytes) -> int:
-    """Return how many bytes two pages end with alike, or a few less."""
-    at, end = 0, min(len(one), len(other))
-    if one[len(one) - end :] == other[len(other) - end :]:
-        return end
-    while end - at > _STEP:
-        middle = (at + end) // 2
-        if one[len(one) - middle : len(one) - at] == other[len(other) - middle : len(other) - at]:
+        if are_alike(at, middle):
             at = middle
         else:
             end = middle

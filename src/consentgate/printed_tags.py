@@ -231,7 +231,7 @@ class TagGate:
         return self._granted.issuperset(held.categories)
 
     def _withheld(self, element: Element, held: Held, around: Surroundings) -> bytes:
-        category = _for(held.categories)
+        category = _consent_attribute(held.categories)
         names = {**_KEPT_AS, b"data-src": b"data-consent-src", b"data-href": b"data-consent-href"}
         if element.in_noscript and (element.name != "iframe" or _is_hidden(element)):
             return _edited(element.tag, category, {}, {b"data-consent", *names})
@@ -316,7 +316,7 @@ def _is_hidden(element: Element) -> bool:
     return any(_TINY.fullmatch(attributes[name]) for name in ("width", "height") if name in attributes)
 
 
-def _for(categories: Iterable[str]) -> bytes:
+def _consent_attribute(categories: Iterable[str]) -> bytes:
     return b' data-consent="%s"' % " ".join(categories).encode("ascii")
 
 
@@ -324,7 +324,7 @@ def _inert_script(tag: bytes, categories: tuple[str, ...]) -> bytes:
     rename = {b"type": b"data-consent-type", b"data-type": b"data-consent-type", b"data-src": b"src"}
     was_plain = element_of(tag).attributes.get("type", "").strip().lower() == _PLAIN
     drop = {b"data-consent", *((b"type",) if was_plain else ())}
-    add = b' type="text/plain"' + _for(categories)
+    add = b' type="text/plain"' + _consent_attribute(categories)
     return _edited(tag, add, {name: new for name, new in rename.items() if name not in drop}, drop)
 
 

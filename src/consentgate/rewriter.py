@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from consentgate.page_reader import LONGEST_TEXT, TAG, Element, PageReader, element_of, end_of_script
@@ -101,20 +101,11 @@ class Rewriter:
         if self._prefilter is None:
             return -1
         hits = self._prefilter.hits(page)
-        wanted = looked_at = 0
-        for opener in OPENER.finditer(page, 0, hits[-1] + LONGEST_OPENER + 1 if hits else 0):
-            start = opener.start()
-            tag = TAG.match(page, start)
-            text_end = _text_end(tag, page) if tag else -1
-            if tag is None or text_end < 0:
+        wanted = 0
+        for _, end, concerns in self._loading(page, hits, hits[-1] + LONGEST_OPENER + 1 if hits else 0):
+            if end < 0:
                 return -1
-            looked_at += text_end - start
-            if looked_at > 4 * len(page) + _LONGEST_TOKEN:
-                return -1
-            if bisect_left(hits, start) == bisect_left(hits, text_end):
-                continue
-            if self._concerns(tag[0], page[tag.end() : min(text_end, tag.end() + LONGEST_TEXT)]):
-                wanted = max(wanted, min(text_end + _AFTER_SCRIPT, len(page)) if _is_script(tag) else text_end)
+            wanted = max(wanted, end) if concerns else wanted
         return wanted
 
     def _take(self, chunk: bytes) -> bytes:
@@ -148,26 +139,40 @@ class Rewriter:
         complete = partial.start() if partial else len(data)
         hits = self._prefilter.hits(data) if self._prefilter is not None else None
         spans: list[tuple[int, int, bool]] = []
-        looked_at = 0
-        for opener in OPENER.finditer(data):
-            start = opener.start()
-            tag = TAG.match(data, start)
-            text_end = _text_end(tag, data) if tag else -1
-            if tag is None or text_end < 0:
+        for start, end, concerns in self._loading(data, hits, len(data)):
+            if start < 0:
+                return -1, 0
+            if end < 0:
                 complete = min(complete, start)
                 break
-            looked_at += text_end - start
-            if looked_at > 4 * len(data) + _LONGEST_TOKEN:
-                return -1, 0
-            end = min(text_end + _AFTER_SCRIPT, len(data)) if _is_script(tag) else text_end
-            is_hit = hits is None or bisect_left(hits, start) < bisect_left(hits, text_end)
-            text = data[tag.end() : min(text_end, tag.end() + LONGEST_TEXT)] if is_hit else b""
-            spans.append((start, end, is_hit and self._concerns(tag[0], text)))
+            spans.append((start, end, concerns))
         # What looks unfinished may stand within another tag, an attribute's value say, that must not be torn.
         for start, end, _ in reversed(spans):
             complete = start if start < complete < end else complete
         wanted = max((end for _, end, concerns in spans if concerns and end <= complete), default=0)
         return (complete if len(data) - complete <= _LONGEST_TOKEN else -1), wanted
+
+    def _loading(self, data: bytes, hits: Sequence[int] | None, until: int) -> Iterator[tuple[int, int, bool]]:
+        """Yield from where to where what could load something stands, and whether it concerns us.
+
+        It ends with -1 for an end where one is unfinished, and for its start as well where too much is looked at twice.
+        """
+        looked_at = 0
+        for opener in OPENER.finditer(data, 0, until):
+            start = opener.start()
+            tag = TAG.match(data, start)
+            text_end = _text_end(tag, data) if tag else -1
+            if tag is None or text_end < 0:
+                yield start, -1, False
+                return
+            looked_at += text_end - start
+            if looked_at > 4 * len(data) + _LONGEST_TOKEN:
+                yield -1, -1, False
+                return
+            end = min(text_end + _AFTER_SCRIPT, len(data)) if _is_script(tag) else text_end
+            is_hit = hits is None or bisect_left(hits, start) < bisect_left(hits, text_end)
+            text = data[tag.end() : min(text_end, tag.end() + LONGEST_TEXT)] if is_hit else b""
+            yield start, end, is_hit and self._concerns(tag[0], text)
 
     def _elements(self, data: bytes, end: int) -> list[Element]:
         """Read the page as browsers do, up to an index in what is held, and return the elements there."""
