@@ -125,6 +125,16 @@ def test_where_something_else_differs_a_page_leaves_as_it_would_by_itself(other:
     assert all(answer == alone for answer in answers)
 
 
+@pytest.mark.parametrize("odd", [{"raw_path": bytearray(b"/")}, {"raw_path": "/"}, {"query_string": "a=1"}], ids=str)
+def test_what_a_server_writes_in_another_way_is_answered_as_well(odd: dict[str, Any]) -> None:
+    site, asked = site_of(), {**VISITORS["refused"], **odd}
+
+    answers = [at_once(site, asked) for _ in range(UNTIL_KEPT)]
+
+    assert all(answer == answers[0] for answer in answers)
+    assert not kept_in(site)
+
+
 def test_another_page_at_the_same_address_is_read() -> None:
     pages = [PAGE, PAGE.replace(b"abc", b"def"), PAGE.replace(b"youtube", b"example")]
     turn = [PAGE]

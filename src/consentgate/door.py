@@ -399,7 +399,7 @@ class Door:
         if gate.whole is None or not address or any(map(_has_nonce, policies)):
             return
         key = _kept_key(visit, page)
-        if sum(len(part) for part in (*address, *key) if isinstance(part, str | bytes)) > _LONGEST_KEY:
+        if not key or sum(len(part) for part in (*address, *key) if isinstance(part, str | bytes)) > _LONGEST_KEY:
             return
         came, leaves = gate.whole
         self._kept.keep(address, key, KeptPage(came, leaves, tuple(gate.withheld), gate.asks))
@@ -443,14 +443,20 @@ def _set_length(start: Message, length: Header, size: int | None) -> None:
 
 
 def _kept_key(visit: Visit, page: _Page) -> tuple[Hashable, ...]:
-    """Return what decides about what becomes of a page, beside the page itself, its host and its path."""
+    """Return what decides about what becomes of a page, beside the page itself, its host and its path.
+
+    It is empty where some of it is of another type than servers should give it (ASGI, HTTP connection scope).
+    """
     _, _, charset, standing, _, policies = page
     scope, fields = visit.scope, visit.fields
+    raw_path, query = scope.get("raw_path") or b"", scope.get("query_string") or b""
+    if type(raw_path) is not bytes or type(query) is not bytes:
+        return ()
     return (
-        bytes(scope.get("raw_path") or b""),
-        bytes(scope.get("query_string") or b""),
+        raw_path,
+        query,
         scope["method"],
-        bytes(fields.get(b"host", b"")),
+        fields.get(b"host"),
         fields.get(b"sec-fetch-dest"),
         standing.prepared,
         charset,
