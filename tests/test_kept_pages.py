@@ -277,3 +277,30 @@ def test_a_page_that_came_once_is_not_kept() -> None:
 
     assert not kept._pages
     assert len(kept._seen) <= 1_024
+
+
+def test_pieces_of_a_page_are_told_from_those_before_and_from_those_of_other_pages() -> None:
+    tag = b"<iframe src=https://www.youtube.com/embed/abc></iframe>"
+    pieces = [
+        b"<!doctype html><html lang=en><head><meta charset=utf-8></head><body>",
+        b"<p>one",
+        b"<p>two",
+        b"<p>three",
+    ]
+    turn: list[bytes] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/html")]})
+        for piece in turn:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+    def left(site: ConsentMiddleware) -> bytes:
+        return b"".join(sent["body"] for sent in at_once(site, VISITORS["refused"])[1:])
+
+    site = make_site(app, POLICY)
+    for order in (pieces, pieces, pieces, [pieces[0], *pieces[:0:-1]], [*pieces, tag], [*pieces[:2], tag, *pieces[2:]]):
+        turn[:] = order
+        for _ in range(UNTIL_KEPT):
+            assert left(site) == left(make_site(app, POLICY))
+    assert any("second piece" in address for address in site._site.printed_tags.prefilter.kept)

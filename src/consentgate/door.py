@@ -175,11 +175,12 @@ class Door:
         passes = False  # whether all that follows is none of our business, except trailers
         page: _Page | None = None
         policies: tuple[Widened, ...] = ()  # the page's
+        address: Address = ()  # … and what tells it from others
         left: list[bytes] = []  # of a page whose pieces are looked at, those that held nothing and have left
         gate: ResponseGate | None = None
 
         def guarded(message: Message) -> Awaitable[None]:
-            nonlocal passes, page, policies, gate
+            nonlocal passes, page, policies, address, gate
             if passes and message["type"] != "http.response.trailers":
                 return send(message)
             if page is not None:
@@ -198,7 +199,7 @@ class Door:
                 self._learn(visit, held, gate)
                 return sent
             if left:
-                if self._leaves_as_well(message, left):
+                if self._leaves_as_well(message, left, address):
                     passes = not message.get("more_body", False)
                     return send(message)
                 gate = self.gate(visit, send)
@@ -404,7 +405,7 @@ class Door:
         came, leaves = gate.whole
         self._kept.keep(address, key, KeptPage(came, leaves, tuple(gate.withheld), gate.asks))
 
-    def _leaves_as_well(self, message: Message, left: list[bytes]) -> bool:
+    def _leaves_as_well(self, message: Message, left: list[bytes], address: Address) -> bool:
         """Tell whether a further piece of a page leaves as it is; the gate sees to long pages."""
         if message["type"] != "http.response.body":
             return False
@@ -415,7 +416,7 @@ class Door:
             type(piece) is not bytes
             or self._prefilter is None
             or len(left) >= _MOST_PIECES
-            or self._prefilter.leaving(piece) < len(piece)
+            or self._prefilter.leaving(piece, address, len(left)) < len(piece)
         ):
             return False
         left.append(piece)

@@ -39,6 +39,8 @@ _REACH = 256  # bytes around what changed in a page that are looked at with it; 
 _STEP = 128  # bytes: so exactly is found out what changed
 _LONGEST_KEPT = 262_144  # bytes of a page that came more than once, …
 _MOST_KEPT = 4_194_304  # … and of all of them
+_PIECES = ("first piece", "second piece", "third piece", "fourth piece")  # of a page; those that are kept
+_MOST_PIECES = len(_PIECES)
 _AROUND_KEPT = 256  # bytes that Python itself needs for each
 _LONGEST_ADDRESS = 256  # characters: visitors make addresses up
 # Other hashes, and one without a secret, somebody could work against; shorter ones do not tell pages apart.
@@ -189,16 +191,17 @@ class Prefilter:
         """Tell whether a part of a page holds one of the words."""
         return self._is_in(part.lower())
 
-    def leaving(self, piece: bytes, address: Address = ()) -> int:
+    def leaving(self, piece: bytes, address: Address = (), number: int = 0) -> int:
         """Return up to where a piece of a page may leave unread: all of it, or up to a tag that has hardly begun.
 
         It is -1 where the piece holds one of the words, or where something that loads is unfinished at its end.
 
         Args:
             piece: the piece.
-            address: of a page's first piece, what tells it from others; without it, nothing of the piece is kept.
+            address: what tells its page from others; without it, nothing of the piece is kept.
+            number: of the piece, from 0 on.
         """
-        name = ("the beginning", *address) if address else ()
+        name = (_PIECES[number], *address) if address and number < _MOST_PIECES else ()
         if name and self.kept.get(name) == piece:
             return len(piece)
         key = hash(piece)
