@@ -152,6 +152,11 @@ def _medians(found: Rounds, name: str) -> dict[str, float]:
             medians[f"{visit}: {key}"] = median(_OVER_BARE[key](one) - _OVER_BARE[key](bare) for one, bare in loaded)
     measured = {
         "banner after page ms": [one.banner_after_paint for one, _ in pairs],
+        # A tool that keeps the page itself back is no sooner for that.
+        "banner after bare page ms": [
+            None if one.banner_after_paint is None else one.banner_after_paint + one.first.fcp_ms - bare.first.fcp_ms
+            for one, bare in pairs
+        ],
         "accept ms": [one.accept for one, _ in pairs],
         "reject ms": [one.reject for one, _ in pairs],
     }
@@ -185,7 +190,7 @@ def _figures(found: Rounds, medians: Mapping[str, Mapping[str, float]]) -> list[
         Figure("Accept: next paint", ours["accept ms"], "ms", 48),
         Figure("Reject: next paint", ours["reject ms"], "ms", 48),
     ]
-    for key, unit in {"bytes": "B", "requests": "", "banner after page ms": "ms"}.items():
+    for key, unit in {"bytes": "B", "requests": "", "banner after bare page ms": "ms"}.items():
         best = min(rival[key] for rival in rivals)
         figures.append(Figure(f"beside others: {key}", ours[key], unit, best - 1, detail=f"the best other: {best:.4g}"))
     return figures
@@ -199,6 +204,7 @@ _COLUMNS = (
     "long tasks",
     "CLS",
     "banner after page ms",
+    "banner after bare page ms",
     "first paint ms",
     "LCP ms",
     "accept ms",
