@@ -41,6 +41,17 @@ async def in_one_piece(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": PAGE})
 
 
+def made(make: Callable[[], bytes], *headers: tuple[bytes, bytes]) -> Callable[..., Awaitable[None]]:
+    """Return an application whose page is made anew for each request."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        written = [(b"content-type", b"text/html"), *headers]
+        await send({"type": "http.response.start", "status": 200, "headers": written})
+        await send({"type": "http.response.body", "body": make()})
+
+    return app
+
+
 def run(app: Any, scope: Scope) -> list[Message]:
     """Answer one request without an event loop, which would do work of its own."""
     sent: list[Message] = []
@@ -133,12 +144,10 @@ def test_where_printed_tags_are_only_reported_pieces_take_no_more_calls(app: Any
 def test_a_beginning_that_has_a_token_of_its_own_each_time_takes_a_few_calls_more(scope: Scope, most: int) -> None:
     number = count(10)
 
-    async def changing(scope: Scope, receive: Receive, send: Send) -> None:
-        body = PAGE.replace(b"<title>", b'<meta name="token" content="%d"><title>' % next(number), 1)
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/html")]})
-        await send({"type": "http.response.body", "body": body})
+    def changing() -> bytes:
+        return PAGE.replace(b"<title>", b'<meta name="token" content="%d"><title>' % next(number), 1)
 
-    assert added_calls(changing, scope) <= most
+    assert added_calls(made(changing), scope) <= most
 
 
 @pytest.mark.parametrize(
@@ -152,23 +161,17 @@ def test_a_beginning_that_has_a_token_of_its_own_each_time_takes_a_few_calls_mor
 def test_a_body_that_changes_each_time_takes_a_few_calls_more(scope: Scope, most: int) -> None:
     number = count(10)
 
-    async def changing(scope: Scope, receive: Receive, send: Send) -> None:
-        body = PAGE.replace(b"</body>", b"<p>%d</p></body>" % next(number), 1)
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/html")]})
-        await send({"type": "http.response.body", "body": body})
+    def changing() -> bytes:
+        return PAGE.replace(b"</body>", b"<p>%d</p></body>" % next(number), 1)
 
-    assert added_calls(changing, scope) <= most
+    assert added_calls(made(changing), scope) <= most
 
 
 @pytest.mark.parametrize("scope", [UNDECIDED, AGREED, DECLINED], ids=["question", "tags", "refused"])
 def test_a_page_with_a_tag_that_comes_again_takes_no_more_calls_than_others(scope: Scope) -> None:
     tag = b'<script async src="https://www.googletagmanager.com/gtag/js?id=G-1"></script></head>'
 
-    async def printed(scope: Scope, receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/html")]})
-        await send({"type": "http.response.body", "body": PAGE.replace(b"</head>", tag, 1)})
-
-    assert added_calls(printed, scope) <= 52
+    assert added_calls(made(lambda: PAGE.replace(b"</head>", tag, 1)), scope) <= 52
 
 
 @pytest.mark.parametrize(
@@ -180,13 +183,9 @@ def test_a_page_with_a_tag_that_comes_again_takes_no_more_calls_than_others(scop
     ],
 )
 def test_a_policy_of_the_page_takes_a_few_calls_more(scope: Scope, most: int) -> None:
-    headers = [(b"content-type", b"text/html"), (b"content-security-policy", b"default-src 'self'; object-src 'none'")]
+    policy = (b"content-security-policy", b"default-src 'self'; object-src 'none'")
 
-    async def with_policy(scope: Scope, receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": PAGE})
-
-    assert added_calls(with_policy, scope) <= most
+    assert added_calls(made(lambda: PAGE, policy), scope) <= most
 
 
 @pytest.mark.parametrize(
@@ -217,12 +216,7 @@ def test_a_nonce_in_the_head_and_in_the_policy_takes_some_calls_more(scope: Scop
 def test_three_cookies_of_which_two_are_withheld_take_a_few_calls_more(scope: Scope, most: int) -> None:
     lines = (b"session=1; Path=/", b"_ga=GA1.1; Path=/; Max-Age=34560000", b"_ga_ABC=GS1.1; Path=/; Max-Age=34560000")
 
-    async def three(scope: Scope, receive: Receive, send: Send) -> None:
-        headers = [(b"content-type", b"text/html"), *((b"set-cookie", line) for line in lines)]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": PAGE})
-
-    assert added_calls(three, scope) <= most
+    assert added_calls(made(lambda: PAGE, *((b"set-cookie", line) for line in lines)), scope) <= most
 
 
 @pytest.mark.parametrize("scope", [UNDECIDED, AGREED], ids=["question", "tags"])

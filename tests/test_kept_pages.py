@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
 
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from consentgate import Category, ConsentMiddleware, ConsentPolicy, GoogleAnalytics
+from consentgate import ConsentMiddleware, ConsentPolicy
 from consentgate.kept_pages import KeptPage, KeptPages
-from consentgate.services import YouTube
 from tests.conftest import BANNER, at_once, make_policy, make_site, request
+from tests.test_observer import POLICY as PRINTED
 
-POLICY = make_policy(
-    hosts=("luton.example", "place.luton.example"),
-    categories=(
-        Category(id="analytics", services=(GoogleAnalytics(measurement_id="G-LUTON123", printed=True),)),
-        Category(id="marketing", services=(YouTube(),)),
-    ),
-)
+POLICY = replace(PRINTED, hosts=("luton.example", "place.luton.example"))
 PAGE = (
     b"<!doctype html><html lang=en><head><meta charset=utf-8>"
     b"<script async src=https://www.googletagmanager.com/gtag/js?id=G-LUTON123></script></head>"

@@ -49,7 +49,7 @@ LAYERS = (
     ),
     ("kept_pages",),
     ("beginnings", "prefilter"),
-    ("assets", "page_reader"),
+    ("assets", "bounded", "page_reader"),
     ("theme",),
     ("field_types", "notices"),
     ("errors",),

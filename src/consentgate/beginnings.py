@@ -14,6 +14,7 @@ from functools import lru_cache
 from string import ascii_letters, digits
 from typing import NamedTuple
 
+from consentgate.bounded import Bounded
 from consentgate.page_reader import ATTRIBUTES, TAG, repeated
 
 __all__ = [
@@ -320,26 +321,11 @@ class Front(NamedTuple):
     text: bytes
 
 
-class Fronts(dict[Hashable, Front]):
+class Fronts(Bounded[Hashable, Front]):
     """Hold how pages begin, and what is put into them, by what decides about that."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self._size = 0  # bytes
-
-    def keep(self, key: Hashable, front: Front) -> None:
-        """Keep one.
-
-        Args:
-            key: what decides about the markup, beside how the page begins.
-            front: how the page begins, and what is put in.
-        """
-        before = self.get(key)
-        self._size += _room(front) - (0 if before is None else _room(before))
-        if self._size > _MOST_FRONTS:
-            self.clear()
-            self._size = _room(front)
-        self[key] = front
+        super().__init__(_MOST_FRONTS, _room)
 
 
 def _tokens_between(one: bytes, other: bytes) -> list[tuple[int, int]]:
@@ -382,7 +368,7 @@ def _places_of_tokens(usual: re.Match[bytes]) -> Iterator[tuple[int, int]]:
                 yield tag.end(), text.rindex(b"</", 0, part.end())
 
 
-def _room(front: Front) -> int:
+def _room(key: Hashable, front: Front) -> int:
     """Return the memory that something kept takes, in bytes, or a little more."""
     return front.known.end + len(front.words) + len(front.text) + _AROUND_FRONT
 

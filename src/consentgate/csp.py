@@ -20,6 +20,8 @@ __all__ = [
     "widened",
 ]
 
+Key = TypeVar("Key")
+Value = TypeVar("Value")
 Sources = Mapping[str, Sequence[str]]
 """Source expressions by directive, for example `{"connect-src": ["https://*.google-analytics.com"]}`."""
 
@@ -43,9 +45,6 @@ _ENFORCED: Sources = {
     "img-src": ("'self'", "data:", "blob:"),
     "frame-src": ("'self'", "data:", "blob:"),
 }
-Key = TypeVar("Key")
-Value = TypeVar("Value")
-
 _PORTS = {"https": 443, "http": 80}
 _EVERYTHING = frozenset(("*", "https:"))
 

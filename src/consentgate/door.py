@@ -133,8 +133,6 @@ class _Shapes(dict[tuple[bytes, ...], _Shape]):
 
 
 _UNDECIDED = (None, None)
-
-
 # A page whose body is still to come; a plain tuple, as one with names takes three times as long to make. Its start as
 # it leaves, save for its length; the header that says how long it was, if one does; what its headers call its charset;
 # what it gets; the address under which it may be kept, empty where it may not; its Content-Security-Policy, if any.
@@ -183,6 +181,7 @@ class Door:
             nonlocal passes, page, policies, address, gate
             if passes and message["type"] != "http.response.trailers":
                 return send(message)
+            held: _Page | None = None
             if page is not None:
                 held, page = page, None
                 start, _, charset, _, address, policies = held
@@ -194,11 +193,7 @@ class Door:
                     return both(send, start, piece)
                 gate = self.gate(visit, send)
                 gate.take_over(start, charset, policies, address)
-                sent = gate.send(message)
-                passes = gate.passes
-                self._learn(visit, held, gate)
-                return sent
-            if left:
+            elif left:
                 if self._leaves_as_well(message, left, address):
                     passes = not message.get("more_body", False)
                     return send(message)
@@ -216,6 +211,8 @@ class Door:
                 gate = self.gate(visit, send)
             sent = gate.send(message)
             passes = gate.passes
+            if held is not None:
+                self._learn(visit, held, gate)
             return sent
 
         return guarded

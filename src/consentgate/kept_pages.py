@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import NamedTuple
 
+from consentgate.bounded import Bounded
 from consentgate.prefilter import Address
 
 __all__ = ["KeptPage", "KeptPages"]
@@ -35,9 +36,8 @@ class KeptPages:
     """Keep pages that came twice, the last one for each choice at an address."""
 
     def __init__(self) -> None:
-        self._pages: dict[tuple[Address, Hashable], KeptPage] = {}
+        self._pages: Bounded[tuple[Address, Hashable], KeptPage] = Bounded(_MOST_KEPT, _room)
         self._seen = set[int]()
-        self._size = 0  # bytes
         self.addresses = set[Address]()
         """Those of which a page is kept."""
 
@@ -68,16 +68,12 @@ class KeptPages:
                 self._seen.clear()
             self._seen.add(seen)
             return
-        before = self._pages.pop((address, key), None)
-        self._size += _room(address, page) - (0 if before is None else _room(address, before))
-        if self._size > _MOST_KEPT:
-            self._pages.clear()
+        if self._pages.keep((address, key), page):
             self.addresses.clear()
-            self._size = _room(address, page)
-        self._pages[address, key] = page
         self.addresses.add(address)
 
 
-def _room(address: Address, page: KeptPage) -> int:
+def _room(key: tuple[Address, Hashable], page: KeptPage) -> int:
     """Return the memory that a page takes, in bytes, or a little more."""
+    address, _ = key
     return len(page.came) + len(page.leaves) + 8 * sum(map(len, address)) + _AROUND_KEPT

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from consentgate.bounded import Bounded
 from consentgate.page_reader import TAG, end_of_script
 
 __all__ = ["HASHES_TELL", "LOADING", "LONGEST_OPENER", "OPENER", "PARTIAL_OPENER", "Address", "Prefilter", "Word"]
@@ -40,7 +41,7 @@ _STEP = 128  # bytes: so exactly is found out what changed
 _LONGEST_KEPT = 262_144  # bytes of a page that came more than once, …
 _MOST_KEPT = 4_194_304  # … and of all of them
 _PIECES = ("first piece", "second piece", "third piece", "fourth piece")  # of a page; those that are kept
-_MOST_PIECES = len(_PIECES)
+_MOST_PIECES_KEPT = len(_PIECES)
 _AROUND_KEPT = 256  # bytes that Python itself needs for each
 _LONGEST_ADDRESS = 256  # characters: visitors make addresses up
 # Other hashes, and one without a secret, somebody could work against; shorter ones do not tell pages apart.
@@ -100,9 +101,8 @@ class Prefilter:
         self._clear = set[int]()
         self._harmless = set[int]()
         self._plain: dict[int, int] = {}
-        self.kept: dict[Address, bytes] = {}
+        self.kept: Bounded[Address, bytes] = Bounded(_MOST_KEPT, _room)
         """Pages that hold none of the words, one of each address, to be compared with those that come."""
-        self._kept = 0  # bytes of them
         self._around: dict[Address, _Around] = {}
         self._came = set[int]()  # addresses of which a page that held none of them came
 
@@ -138,6 +138,8 @@ class Prefilter:
         kept = self.kept.get(address)
         if kept is None:
             return None
+        if kept == page:
+            return _Around(kept, b"", len(kept))
         before, after, _ = self._around.get(address, (kept, kept, 0))
         start = _same(page, before, at_end=False)
         rest = min(len(page), len(kept)) - start
@@ -146,8 +148,7 @@ class Prefilter:
         look_from = max(0, start - _REACH)
         if _is_in_script(lower):
             look_from = min(look_from, lower.rfind(b"<script"))
-        is_in_comment = lower.find(b"-->", max(0, lower.rfind(b"<!--"))) < 0 <= lower.rfind(b"<!--")
-        if is_in_comment or len(page) - look_from - end > len(page) // 4:
+        if _is_in_comment(lower, start) or len(page) - look_from - end > len(page) // 4:
             return None
         around = self._around[address] = _Around(kept[:start], kept[len(kept) - end :], look_from)
         return around
@@ -178,13 +179,8 @@ class Prefilter:
         """Keep a page that came more than once, or differs from the one before, in place of the last at its address."""
         if not address or len(page) > _LONGEST_KEPT or sum(map(len, address)) > _LONGEST_ADDRESS:
             return
-        before = self.kept.get(address)
-        self._kept += _room(address, page) - (0 if before is None else _room(address, before))
-        if self._kept > _MOST_KEPT:
-            self.kept.clear()
+        if self.kept.keep(address, page):
             self._around.clear()
-            self._kept = _room(address, page)
-        self.kept[address] = page
         self._around.pop(address, None)
 
     def is_in(self, part: bytes) -> bool:
@@ -201,7 +197,7 @@ class Prefilter:
             address: what tells its page from others; without it, nothing of the piece is kept.
             number: of the piece, from 0 on.
         """
-        name = (_PIECES[number], *address) if address and number < _MOST_PIECES else ()
+        name = (_PIECES[number], *address) if address and number < _MOST_PIECES_KEPT else ()
         if name and self.kept.get(name) == piece:
             return len(piece)
         key = hash(piece)
@@ -302,8 +298,12 @@ def _is_in_script(lower: bytes) -> bool:
     if tag is None or end_of_script(lower, tag.end()) < 0:
         return True
     # "</script>" ends no script that has "<!-- <script" in its text.
-    comment = lower.rfind(b"<!--", 0, at)
-    return comment >= 0 and lower.find(b"-->", comment + 2, at) < 0
+    return b"<!--" in lower and _is_in_comment(lower, at)
+
+
+def _is_in_comment(lower: bytes, at: int) -> bool:
+    begun = lower.rfind(b"<!--", 0, at)
+    return begun >= 0 and lower.find(b"-->", begun + 2, at) < 0
 
 
 def _passes(words: set[Word]) -> Iterator[bytes]:
